@@ -1,0 +1,75 @@
+-- What is measured, and what is asked of it: one entry per line of the table, in its order.
+--
+--   name     what selects it on the command line
+--   label    what the table calls it
+--   program  bench/<program>.lua and .py, which do the same work; a program prints the nanoseconds
+--            of one operation
+--   args     their arguments
+--   floors   commands of floor.c; the first is the floor of the table's line, the others are shown
+--            under it as { command, label }
+--   faster   target: at least so many times as fast as CPython
+--   within   target: at most so many times the time of the floor
+--   bytes    bytes moved by an operation, shown as a rate too
+
+--- The list, for a machine.
+-- `machine.cpus`: the numbers of the CPUs there are to run on.
+-- `machine.weight`: KiB of private memory of an mpl that has loaded the module.
+return function(machine)
+  local first, second = machine.cpus[1], machine.cpus[2]
+  local one = ("%d %d"):format(first, first)
+  local two = second and ("%d %d"):format(first, second)
+  local list = {
+    {
+      -- The least a new process costs: a small C program forks, its child does nothing but _exit,
+      -- and is waited for. Forking copies page tables, so it costs more the more memory is in use;
+      -- the second floor has as much of it as mpl.
+      name = "start_join", label = "start + join, empty target", program = "start_join",
+      floors = {
+        { "fork" }, { ("fork %d"):format(machine.weight), "fork, as much memory as mpl" },
+      },
+      faster = 8, within = 1.6,
+    },
+    {
+      name = "queue_int", label = "queue, small integers", program = "queue_int",
+      floors = two and {
+        { "ring " .. two }, { "locked " .. two, "ring, robust lock on each side" },
+      },
+      faster = 20,
+    },
+    {
+      name = "queue_table", label = "queue, small tables", program = "queue_table",
+      faster = 10,
+    },
+    {
+      name = "queue_string", label = "queue, 1 MiB strings", program = "queue_string",
+      floors = two and { { "copy " .. two } },
+      faster = 8, bytes = 1 << 20,
+    },
+    {
+      name = "queue_string_bounded", label = "queue of 8, 1 MiB strings", program = "queue_string",
+      args = "8", floors = two and { { "copy " .. two } }, bytes = 1 << 20,
+    },
+    {
+      name = "queue_batch", label = "queue, integers by the hundred", program = "queue_batch",
+      floors = two and { { "ring " .. two } },
+    },
+    {
+      name = "ping_pong_1", label = "ping-pong, on one CPU", program = "ping_pong",
+      args = one, floors = { { "futex " .. one } },
+      within = 1.6,
+    },
+    {
+      name = "lock", label = "lock, uncontended", program = "lock",
+      floors = { { "lock" } },
+      faster = 1,
+    },
+  }
+  if two then
+    table.insert(list, #list, {
+      name = "ping_pong_2", label = "ping-pong, across two CPUs", program = "ping_pong",
+      args = two, floors = { { "spin " .. two }, { "futex " .. two, "sleeping on futexes" } },
+      faster = 30,
+    })
+  end
+  return list
+end

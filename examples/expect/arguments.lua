@@ -1,0 +1,4 @@
+return {
+  out = { "child\twang\t10", "false\t<why>", "soup\ttea" },
+  where = { why = ".*agee.*name, age.*" },
+}

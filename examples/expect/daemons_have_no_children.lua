@@ -1,0 +1,8 @@
+return {
+  out = {
+    "daemon\tfalse\t<why>",
+    "grandchild runs",
+    "ordinary\ttrue",
+  },
+  where = { why = ".*daemonic processes are not allowed to have children.*" },
+}

@@ -1,0 +1,3 @@
+return {
+  out = { "child lin", "main jon" },
+}

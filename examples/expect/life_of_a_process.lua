@@ -1,0 +1,7 @@
+return {
+  out = {
+    "before\tnil\tnil\tfalse",
+    "running\tinteger\ttrue\tnil\ttrue",
+    "after\ttrue\t0\tfalse",
+  },
+}

@@ -1,0 +1,3 @@
+return {
+  out = { "module greeting is loaded", "loaded\ttrue\ttrue", "Salve, child", "Salve, main" },
+}

@@ -1,0 +1,3 @@
+return {
+  out = { "top level", "active children\t1\ttrue", "child runs" },
+}

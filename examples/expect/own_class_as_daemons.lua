@@ -1,0 +1,4 @@
+return {
+  out = { "Main process Ended!" },
+  seconds = { 0, 0.95 },
+}

@@ -1,0 +1,7 @@
+return {
+  out = {
+    "own run\tMy-1\tin the child:\ttrue",
+    "target\tin the child:\ttrue",
+    "neither\t0",
+  },
+}

@@ -1,0 +1,26 @@
+return {
+  out = {
+    "",
+    "== Processes: a class of one's own, three at the same time",
+    {
+      mixed = true,
+      "  Greeter-1 says hello; its pid is <a>",
+      "  Greeter-2 says salve; its pid is <b>",
+      "  Greeter-3 says moin; its pid is <c>",
+    },
+    "  each took 0.1 s, all together <t> s",
+    "",
+    "== A queue: one producer, two consumers",
+    "  the squares of 1 to 100 add up to 338350",
+    "",
+    "== A lock, and a holder that is killed",
+    "  the child has the lock: true",
+    "  it was killed, and nobody is stuck: the lock is mine, abandoned",
+    "",
+    "== How they ended",
+    "  done\t0\tos.exit(3)\t3\tkill -9\t-9",
+    "",
+    "More: examples/README.md",
+  },
+  where = { t = { 0.1, 3 } },
+}

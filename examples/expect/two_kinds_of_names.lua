@@ -1,0 +1,3 @@
+return {
+  out = { "1\t2\tegon", "integer\tinteger\tstring", "egon\t18", "in process\tp1" },
+}

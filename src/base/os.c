@@ -1,0 +1,257 @@
+/*
+** System calls: see os.h. Nothing here keeps state but the answers to "does this kernel have it"
+** and the C library's own fork.
+*/
+#include "base/os.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/point.h"
+
+/* Numbers and shapes newer than the headers of the oldest supported system. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#define WAITV_SIZE_U32 2u
+
+struct waitv_entry {
+  uint64_t value;
+  uint64_t address;
+  uint32_t flags;
+  uint32_t reserved;
+};
+
+static struct timespec timespec_of(int64_t ns) {
+  return (struct timespec){.tv_sec = (time_t)(ns / MPL_NS_PER_S),
+                           .tv_nsec = (long)(ns % MPL_NS_PER_S)};
+}
+
+/* Monotonic time in nanoseconds. */
+int64_t mpl_os_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * MPL_NS_PER_S + t.tv_nsec;
+}
+
+/* The CPU that runs the caller, stale as soon as it is known; -1 if the system does not say. */
+int mpl_os_cpu(void) {
+  return sched_getcpu();
+}
+
+/* CPUs that the caller may use (its affinity), at least 1. */
+int mpl_os_ncpu(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) {
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : (int)n;
+  }
+  int n = CPU_COUNT(&set);
+  return n < 1 ? 1 : n;
+}
+
+pid_t mpl_os_pid(void) {
+  return getpid();
+}
+
+/* Start time of a process in clock ticks since boot: with the pid it names a process for good.
+   0 if there is no such process or /proc is not mounted. */
+uint64_t mpl_os_start_time(pid_t pid) {
+  char path[40], text[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0) return 0;
+  text[n] = '\0';
+  /* The name, field 2, may contain anything; fields are counted from its last parenthesis. */
+  char *p = strrchr(text, ')');
+  for (int field = 2; p != NULL && field < 22; field++) p = strchr(p + 1, ' ');
+  return p == NULL ? 0 : strtoull(p + 1, NULL, 10);
+}
+
+/* A file in memory without a name; -1 and errno. Closed by exec. */
+int mpl_os_memfd(const char *name) {
+  return memfd_create(name, MFD_CLOEXEC);
+}
+
+/* Maps `size` bytes of the file, shared, without asking for memory; NULL and errno. Pages exist
+   only once mpl_os_populate made them. Left out of core dumps: one of them would fill the disk. */
+void *mpl_os_reserve(int fd, size_t size) {
+  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  if (p == MAP_FAILED) return NULL;
+  madvise(p, size, MADV_DONTDUMP);
+  return p;
+}
+
+/* Makes sure that the bytes of the file have memory, growing it as needed; -1 and errno. */
+int mpl_os_populate(int fd, uint64_t offset, uint64_t size) {
+  int r;
+  MPL_POINT();
+  do {
+    r = fallocate(fd, 0, (off_t)offset, (off_t)size);
+  } while (r != 0 && errno == EINTR);
+  return r;
+}
+
+/* Gives the memory of whole pages of a shared mapping back; they must be populated before they are
+   used again. -1 and errno. */
+int mpl_os_punch(void *start, size_t size) {
+  MPL_POINT();
+  return madvise(start, size, MADV_REMOVE);
+}
+
+/* Smallest of the machine's memory and the limits of the control groups, in bytes. */
+uint64_t mpl_os_memory_limit(void) {
+  static const char *const files[] = {"/sys/fs/cgroup/memory.max",
+                                      "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+  uint64_t limit = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    FILE *f = fopen(files[i], "re");
+    if (f == NULL) continue;
+    unsigned long long v;
+    if (fscanf(f, "%llu", &v) == 1 && v > 0 && v < limit) limit = v;
+    fclose(f);
+  }
+  return limit;
+}
+
+/* Bytes of address space that this process may use, SIZE_MAX if that is not limited. */
+size_t mpl_os_address_limit(void) {
+  struct rlimit r;
+  if (getrlimit(RLIMIT_AS, &r) != 0 || r.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  return (size_t)r.rlim_cur;
+}
+
+/* Fills `out` with random bytes; -1 and errno. */
+int mpl_os_random(void *out, size_t size) {
+  unsigned char *p = out;
+  while (size > 0) {
+    ssize_t n = getrandom(p, size, 0);
+    if (n < 0 && errno != EINTR) return -1;
+    if (n > 0) p += n, size -= (size_t)n;
+  }
+  return 0;
+}
+
+/*
+** Futexes. Never FUTEX_PRIVATE_FLAG: the words are shared between processes, and a private wake
+** would find nobody.
+*/
+
+/* Sleeps until *word is woken, differs from `seen`, the deadline or a signal. 0 or errno
+   (EAGAIN: it differed, ETIMEDOUT, EINTR). May also return 0 for no reason. */
+int mpl_os_futex_wait(mpl_a32 *word, uint32_t seen, int64_t deadline) {
+  struct timespec t = timespec_of(deadline);
+  MPL_POINT();
+  /* FUTEX_WAIT_BITSET, because its time-out is absolute. */
+  long r = syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, deadline == MPL_NEVER ? NULL : &t,
+                   NULL, FUTEX_BITSET_MATCH_ANY);
+  return r < 0 ? errno : 0;
+}
+
+/* The same for several words (n <= MPL_OS_WAITV_MAX); ENOSYS before Linux 5.16. */
+int mpl_os_futex_waitv(const struct mpl_os_word *words, int n, int64_t deadline) {
+  struct waitv_entry v[MPL_OS_WAITV_MAX];
+  for (int i = 0; i < n; i++)
+    v[i] = (struct waitv_entry){.value = words[i].seen,
+                                .address = (uint64_t)(uintptr_t)words[i].word,
+                                .flags = WAITV_SIZE_U32};
+  struct timespec t = timespec_of(deadline);
+  MPL_POINT();
+  long r = syscall(SYS_futex_waitv, v, (unsigned)n, 0u, deadline == MPL_NEVER ? NULL : &t,
+                   CLOCK_MONOTONIC);
+  return r < 0 ? errno : 0;
+}
+
+/* True if the kernel has futex_waitv. MPL_NO_WAITV=1 in the environment says that it has not, so
+   that both ways can be tested on one machine. */
+bool mpl_os_has_waitv(void) {
+  static int known = -1;
+  if (known < 0) {
+    const char *off = getenv("MPL_NO_WAITV");
+    if (off != NULL && *off == '1') {
+      known = 0;
+    } else {
+      /* No words at all: EINVAL where the call exists. */
+      known = !(syscall(SYS_futex_waitv, NULL, 0u, 0u, NULL, CLOCK_MONOTONIC) < 0 &&
+                errno == ENOSYS);
+    }
+  }
+  return known == 1;
+}
+
+/* Wakes up to n sleepers and returns how many. Safe in a signal handler. */
+int mpl_os_futex_wake(mpl_a32 *word, int n) {
+  MPL_POINT();
+  int saved = errno;
+  long r = syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+  errno = saved;
+  return r < 0 ? 0 : (int)r;
+}
+
+/* ppoll until a deadline: number of ready entries, 0 at the deadline, -1 and errno. */
+int mpl_os_ppoll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mask) {
+  struct timespec t = {0, 0};
+  if (deadline != MPL_NEVER) {
+    int64_t left = deadline - mpl_os_now();
+    if (left > 0) t = timespec_of(left);
+  }
+  MPL_POINT();
+  return ppoll(fds, (nfds_t)n, deadline == MPL_NEVER ? NULL : &t, mask);
+}
+
+/*
+** Processes
+*/
+
+/* The C library's fork, also where the program defines a `fork` of its own in front of it.
+   As fork(2): -1 and errno. */
+pid_t mpl_os_fork(void) {
+  static pid_t (*real)(void);
+  if (real == NULL) {
+    void *symbol = dlsym(RTLD_NEXT, "fork");
+    if (symbol == NULL) return errno = ENOSYS, -1;
+    memcpy(&real, &symbol, sizeof real); /* ISO C has no cast from object to function pointer */
+  }
+  return real();
+}
+
+/* A descriptor that polls readable once the process has ended; -1 and errno. Closed by exec. */
+int mpl_os_pidfd(pid_t pid) {
+  return (int)syscall(SYS_pidfd_open, pid, 0u);
+}
+
+/* Reaps the child `pid`, and only that one. 1 and *status (as waitpid), 0 if it still runs and
+   `block` is false, -1 and errno (ECHILD: somebody else has reaped it). Retries on EINTR. */
+int mpl_os_wait_pid(pid_t pid, int *status, bool block) {
+  pid_t r;
+  do {
+    r = waitpid(pid, status, block ? 0 : WNOHANG);
+  } while (r < 0 && errno == EINTR);
+  return r == pid ? 1 : (int)r;
+}
+
+/* Has the kernel send `sig` to the caller when the thread that forked it ends; -1 and errno. The
+   caller must look afterwards whether its parent had died before. */
+int mpl_os_die_with_parent(int sig) {
+  return prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0);
+}

@@ -1,0 +1,58 @@
+/*
+** The codec: Lua values to bytes and back. doc comments of each call stand where it is defined; what
+** the bytes look like is in codec_format.h.
+**
+** What can be sent: nil, booleans, numbers (bit for bit), strings, tables with cycles and shared
+** parts, tables whose metatable is registered by name, Lua functions with their upvalues, C functions
+** and modules by name, the globals table, NULL, and the shared objects of this module. An encoding
+** fails at the sender, and names the path in the value.
+**
+** Invariant: between mpl_codec_encode and mpl_codec_release nothing of Lua runs. Long strings are
+** referenced where they lie, and a finalizer could drop them. Who must let Lua run meanwhile (a wait
+** that yields, an allocation of Lua) uses mpl_codec_encode_flat.
+*/
+#ifndef MPL_BIND_CODEC_H
+#define MPL_BIND_CODEC_H
+
+#include <lua.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* Values inside one another: tables in tables, functions in upvalues. More is refused on both sides. */
+#define MPL_CODEC_MAX_DEPTH 200000
+
+struct mpl_codec_piece {
+  const void *data;
+  size_t size;
+};
+
+/* What an encoding produced. It holds pointers into itself: do not copy it, do not move it. */
+struct mpl_codec_out {
+  struct mpl_buf bytes;           /* everything but the long strings */
+  struct mpl_codec_piece *pieces; /* the message is these, one after the other */
+  size_t npieces;
+  size_t size;    /* bytes of the whole message */
+  uint64_t *refs; /* ids of the shared objects in the message, each once, in order of mention */
+  size_t nrefs;
+  /* The rest is the codec's own. */
+  size_t cut; /* bytes that belong to earlier pieces */
+  size_t pieces_room;
+  size_t refs_room;
+  struct mpl_codec_piece initial_pieces[4];
+  uint64_t initial_refs[4];
+  char initial_bytes[512];
+};
+
+void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out);
+void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out);
+void mpl_codec_release(struct mpl_codec_out *out);
+void mpl_codec_decode(lua_State *L, const void *data, size_t size, const uint64_t *refs,
+                      size_t nrefs);
+
+int mpl_codec_register(lua_State *L);
+int mpl_codec_dumps(lua_State *L);
+int mpl_codec_loads(lua_State *L);
+
+#endif

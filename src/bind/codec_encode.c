@@ -1,0 +1,542 @@
+/*
+** Lua values to bytes.
+**
+** The walk keeps its own stack of frames, one for each table or function that is being written, so
+** that depth costs no C stack. On the Lua stack a frame has the object and, for a table, its current
+** key (and the value, while the key is being written); what is on top is written next.
+**
+** Invariant: while an encoding holds memory, no call is made that raises, allocates in Lua or runs
+** Lua. A failure is noted, everything is released, and only then is the error raised; a cache of
+** names that turns out to be wrong is rebuilt in the same way, and the encoding begun again.
+*/
+#include "bind/codec.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "bind/codec_names.h"
+#include "bind/codec_out.h"
+#include "bind/codec_path.h"
+#include "bind/codec_seen.h"
+#include "bind/handle.h"
+
+/* Strings this long are not copied into the buffer. */
+#define INPLACE 1024
+
+/* Lua stack that one step needs: object, key, value, copy of the key, and scratch. */
+#define STEP_SLOTS 12
+
+/* A list may have this many holes more than elements before them. */
+#define HOLES 64
+
+enum result {
+  WRITTEN, /* the value is in the message and still on the stack */
+  OPENED,  /* a frame was opened for it */
+  FAILED   /* see encoder.failure */
+};
+
+enum failure {
+  NO_MEMORY,
+  TOO_DEEP,
+  WRONG_KIND,      /* the value on top cannot be sent */
+  WRONG_METATABLE, /* nor can the table on top, for its metatable */
+  STALE_NAMES      /* the cache of names may be out of date */
+};
+
+enum step { NEXT, VALUE };
+
+struct frame {
+  enum { TABLE, FUNCTION } kind;
+  enum step step; /* TABLE: VALUE while the key is being written */
+  bool is_list;   /* the entries so far have been the elements 1, 2, 3 … */
+  bool has_count;
+  int base;           /* stack index of the object */
+  int upvalue;        /* FUNCTION: the one being written */
+  size_t head;        /* TABLE: place in the buffer of count and hint */
+  lua_Unsigned limit; /* TABLE: border, as `#` gives it */
+  lua_Unsigned elements; /* of the list, holes included */
+  lua_Unsigned holes;    /* that it may still have */
+  size_t pairs;
+};
+
+struct encoder {
+  lua_State *L;
+  struct mpl_codec_out *out;
+  size_t inplace;
+  struct mpl_codec_names *names;
+  int names_index;
+  bool fresh; /* the names have just been rebuilt */
+  enum failure failure;
+  size_t depth;
+  size_t room;
+  struct frame *frames;
+  struct mpl_codec_seen objects; /* address of table, function or upvalue -> place of its tag */
+  struct mpl_codec_seen codes;   /* hash and size of bytecode -> its place in the message */
+  struct mpl_codec_seen handles; /* id of a shared object, in the order of out->refs */
+  struct frame initial_frames[12];
+};
+
+static enum result fail(struct encoder *e, enum failure failure) {
+  e->failure = failure;
+  return FAILED;
+}
+
+static enum result written(struct encoder *e, bool done) {
+  return done ? WRITTEN : fail(e, NO_MEMORY);
+}
+
+/* Values without parts */
+
+static bool is_scalar(int type) {
+  return type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER || type == LUA_TSTRING;
+}
+
+/* Writes the scalar at idx, without converting it in place. Returns false if there is no memory. */
+static inline bool write_scalar(struct mpl_codec_out *out, lua_State *L, int idx, int type,
+                                size_t inplace) {
+  if (type == LUA_TNUMBER) {
+    if (lua_isinteger(L, idx)) return mpl_codec_out_integer(out, lua_tointeger(L, idx));
+    return mpl_codec_out_float(out, lua_tonumber(L, idx));
+  }
+  if (type == LUA_TSTRING) {
+    size_t n;
+    const char *s = lua_tolstring(L, idx, &n);
+    return mpl_codec_out_string(out, s, n, inplace);
+  }
+  if (type == LUA_TNIL) return mpl_codec_out_tag(out, TAG_NIL);
+  return mpl_codec_out_tag(out, lua_toboolean(L, idx) ? TAG_TRUE : TAG_FALSE);
+}
+
+static bool write_string(struct encoder *e, int idx) {
+  return write_scalar(e->out, e->L, idx, LUA_TSTRING, e->inplace);
+}
+
+static enum result write_userdata(struct encoder *e) {
+  uint64_t id = mpl_handle_id(e->L, -1);
+  if (id == 0) return fail(e, WRONG_KIND);
+  struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->handles, id);
+  size_t number = entry != NULL ? (size_t)(entry - e->handles.entries) : e->out->nrefs;
+  if (entry == NULL && !(mpl_codec_seen_add(&e->handles, id, 0) &&
+                         mpl_codec_out_add_ref(e->out, id)))
+    return fail(e, NO_MEMORY);
+  return written(e, mpl_codec_out_tag(e->out, TAG_OBJECT) && mpl_codec_out_count(e->out, number));
+}
+
+/* Objects: tables, functions, upvalues */
+
+/* Writes `tag` and the number of an object that was mentioned before, and marks the first mention.
+** Returns false, and writes nothing, if this is the first. */
+static bool write_again(struct encoder *e, unsigned tag, const void *object, enum result *result) {
+  struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->objects, (uintptr_t)object);
+  if (entry == NULL) return false;
+  e->out->bytes.data[entry->place] |= TAG_SHARED;
+  size_t number = (size_t)(entry - e->objects.entries) + 1;
+  *result = written(e, mpl_codec_out_tag(e->out, tag) && mpl_codec_out_count(e->out, number));
+  return true;
+}
+
+/* Writes the tag of a first mention. */
+static bool write_first(struct encoder *e, unsigned tag, const void *object) {
+  size_t place = e->out->bytes.size;
+  return mpl_codec_out_tag(e->out, tag) &&
+         mpl_codec_seen_add(&e->objects, (uintptr_t)object, place);
+}
+
+/* Writes the value on top by its name. Returns false, and writes nothing, if it has none. */
+static bool write_name(struct encoder *e, enum result *result) {
+  lua_State *L = e->L;
+  enum mpl_codec_names_found found = mpl_codec_names_find(L, e->names_index, -1);
+  switch (found) {
+    case NAMES_MODULE:
+      *result =
+        written(e, mpl_codec_out_tag(e->out, TAG_MODULE) && write_string(e, -1));
+      lua_pop(L, 1);
+      return true;
+    case NAMES_MEMBER:
+      *result = written(e, mpl_codec_out_tag(e->out, TAG_MEMBER) && write_string(e, -2) &&
+                             write_string(e, -1));
+      lua_pop(L, 2);
+      return true;
+    case NAMES_STALE:
+      if (e->fresh) return false;
+      *result = fail(e, STALE_NAMES);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/* The same for a table or Lua function, which has a name only as the globals or as a module. */
+static bool write_module(struct encoder *e, const void *object, enum result *result) {
+  if (!mpl_codec_names_maybe(e->names, object)) return false;
+  lua_rawgeti(e->L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  bool is_globals = lua_topointer(e->L, -1) == object;
+  lua_pop(e->L, 1);
+  if (!is_globals) return write_name(e, result);
+  *result = written(e, mpl_codec_out_tag(e->out, TAG_GLOBALS));
+  return true;
+}
+
+/* Adds a frame for the object on top, and leaves the rest of it to the caller. */
+static struct frame *open_frame(struct encoder *e) {
+  if (e->depth == e->room) {
+    struct frame *frames = mpl_buf_enlarge(e->frames, e->initial_frames, sizeof *frames, &e->room,
+                                           e->depth + 1);
+    if (frames == NULL) {
+      e->failure = NO_MEMORY;
+      return NULL;
+    }
+    e->frames = frames;
+  }
+  if (e->depth == MPL_CODEC_MAX_DEPTH || !lua_checkstack(e->L, STEP_SLOTS)) {
+    e->failure = TOO_DEEP;
+    return NULL;
+  }
+  struct frame *f = &e->frames[e->depth++];
+  f->base = lua_gettop(e->L);
+  f->step = NEXT;
+  return f;
+}
+
+/* Tables */
+
+static bool has_metatable(lua_State *L, int idx) {
+  if (!lua_getmetatable(L, idx)) return false;
+  lua_pop(L, 1);
+  return true;
+}
+
+/* Writes the name of the metatable that the table on top has. */
+static enum result write_class(struct encoder *e) {
+  lua_getmetatable(e->L, -1);
+  bool registered = mpl_codec_names_class(e->L, e->names_index) == LUA_TSTRING;
+  enum result result =
+    registered ? written(e, write_string(e, -1)) : fail(e, WRONG_METATABLE);
+  lua_pop(e->L, 1);
+  if (!registered) e->depth--; /* the path ends at the table, not inside */
+  return result;
+}
+
+static enum result open_table(struct encoder *e) {
+  lua_State *L = e->L;
+  const void *object = lua_topointer(L, -1);
+  enum result result;
+  if (write_module(e, object, &result) || write_again(e, TAG_AGAIN, object, &result))
+    return result;
+  struct frame *f = open_frame(e);
+  if (f == NULL) return FAILED;
+  f->kind = TABLE;
+  f->limit = lua_rawlen(L, -1);
+  f->elements = 0;
+  f->holes = HOLES;
+  f->pairs = 0;
+  f->is_list = f->has_count = f->limit > 0;
+  bool has_class = has_metatable(L, -1);
+  unsigned flags = (f->has_count ? TAG_LIST : 0u) | (has_class ? TAG_CLASS : 0u);
+  if (!write_first(e, TAG_TABLE + flags, object)) return fail(e, NO_MEMORY);
+  if (has_class && write_class(e) == FAILED) return FAILED;
+  f->head = e->out->bytes.size;
+  size_t head = f->has_count ? 5 : 1;
+  if (!mpl_buf_reserve(&e->out->bytes, head)) return fail(e, NO_MEMORY);
+  e->out->bytes.size += head;
+  lua_pushnil(L);
+  return OPENED;
+}
+
+/* Fills in what is known of a table at its end. */
+static enum result close_table(struct encoder *e, const struct frame *f) {
+  char *head = e->out->bytes.data + f->head;
+  if (f->has_count) {
+    mpl_endian_put32(head, (uint32_t)f->elements);
+    head += 4;
+  }
+  unsigned hint = 0;
+  if (f->pairs > 0)
+    for (hint = 1; f->pairs > (size_t)1 << (hint - 1);) hint++;
+  *head = (char)hint;
+  return written(e, mpl_codec_out_tag(e->out, TAG_END));
+}
+
+/*
+** Whether the entry on top continues the list, and after how many holes. A traversal gives the array
+** part first and in order; what lies elsewhere is sent as pairs. Holes up to the border are written
+** as nil, so that `#` gives the same at the receiver, but not more of them than is worth it: the
+** border of a sparse table may be anywhere.
+*/
+static bool continues_list(lua_State *L, struct frame *f, lua_Unsigned *holes) {
+  if (!f->is_list) return false;
+  lua_Unsigned key = lua_isinteger(L, -2) ? (lua_Unsigned)lua_tointeger(L, -2) : 0;
+  *holes = key - f->elements - 1;
+  f->is_list = key > f->elements && key <= f->limit && key <= UINT32_MAX && *holes <= f->holes;
+  if (!f->is_list) return false;
+  f->elements = key;
+  f->holes += 1 - *holes;
+  return true;
+}
+
+static bool write_holes(struct mpl_buf *bytes, lua_Unsigned holes) {
+  if (!mpl_buf_reserve(bytes, (size_t)holes)) return false;
+  memset(bytes->data + bytes->size, TAG_NIL, (size_t)holes);
+  bytes->size += (size_t)holes;
+  return true;
+}
+
+static enum result write_value(struct encoder *e);
+
+/* Writes the key of the entry on top; a key that has parts from a copy above the value. */
+static enum result write_key(struct encoder *e) {
+  int type = lua_type(e->L, -2);
+  if (is_scalar(type)) return written(e, write_scalar(e->out, e->L, -2, type, e->inplace));
+  lua_pushvalue(e->L, -2);
+  enum result result = write_value(e);
+  if (result == WRITTEN) lua_pop(e->L, 1);
+  return result;
+}
+
+/* Begins the entry on top: with its key, or as an element, which has none. */
+static enum result begin_entry(struct encoder *e, struct frame *f) {
+  lua_Unsigned holes;
+  if (continues_list(e->L, f, &holes))
+    return holes == 0 ? WRITTEN : written(e, write_holes(&e->out->bytes, holes));
+  f->pairs++;
+  f->step = VALUE;
+  return write_key(e);
+}
+
+/* Writes what is left of the entries of the table in frame f, up to its end or to an entry that opens
+** another frame. Stack: table, key; and the value if the step is VALUE. */
+static enum result write_entries(struct encoder *e, struct frame *f) {
+  lua_State *L = e->L;
+  for (;;) {
+    enum result result = WRITTEN;
+    if (f->step == NEXT) {
+      if (!lua_next(L, f->base)) return close_table(e, f);
+      result = begin_entry(e, f);
+      if (result != WRITTEN) return result;
+    }
+    f->step = NEXT;
+    result = write_value(e);
+    if (result != WRITTEN) return result;
+    lua_pop(L, 1);
+  }
+}
+
+/* Functions */
+
+static int append(lua_State *L, const void *bytes, size_t n, void *buf) {
+  (void)L;
+  return mpl_buf_append(buf, bytes, n) ? 0 : 1;
+}
+
+/* Writes the bytecode of the function on top, whose tag stands at tag_place; code that is in the
+** message already, of this function or of another closure, only as the place where it is. */
+static bool write_code(struct encoder *e, size_t tag_place) {
+  struct mpl_buf *bytes = &e->out->bytes;
+  size_t place = mpl_codec_out_place(e->out), start = bytes->size;
+  if (!mpl_buf_reserve(bytes, CODEC_CODE_HEAD)) return false;
+  bytes->size += CODEC_CODE_HEAD;
+  if (lua_dump(e->L, append, bytes, 0) != 0) return false;
+  size_t size = bytes->size - start - CODEC_CODE_HEAD;
+  if (size > UINT32_MAX) return false;
+  uint64_t hash = mpl_hash(bytes->data + start + CODEC_CODE_HEAD, size, size);
+  struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->codes, hash);
+  if (entry != NULL) {
+    bytes->size = start;
+    bytes->data[tag_place] |= TAG_CODE_AT;
+    return mpl_codec_out_count(e->out, entry->place);
+  }
+  mpl_endian_put64(bytes->data + start, hash);
+  mpl_endian_put32(bytes->data + start + 8, (uint32_t)size);
+  return mpl_codec_seen_add(&e->codes, hash, place);
+}
+
+static enum result open_function(struct encoder *e) {
+  lua_State *L = e->L;
+  enum result result;
+  if (lua_iscfunction(L, -1)) {
+    if (write_name(e, &result)) return result;
+    return fail(e, e->fresh ? WRONG_KIND : STALE_NAMES);
+  }
+  const void *object = lua_topointer(L, -1);
+  if (write_module(e, object, &result) || write_again(e, TAG_AGAIN, object, &result))
+    return result;
+  struct frame *f = open_frame(e);
+  if (f == NULL) return FAILED;
+  f->kind = FUNCTION;
+  f->upvalue = 0;
+  size_t tag_place = e->out->bytes.size;
+  if (!write_first(e, TAG_FUNCTION, object) || !write_code(e, tag_place))
+    return fail(e, NO_MEMORY);
+  return OPENED;
+}
+
+/* Writes what is left of the upvalues of the function in frame f, up to the last or to one that opens
+** another frame. */
+static enum result write_upvalues(struct encoder *e, struct frame *f) {
+  lua_State *L = e->L;
+  while (lua_getupvalue(L, f->base, f->upvalue + 1) != NULL) {
+    f->upvalue++;
+    const void *id = lua_upvalueid(L, f->base, f->upvalue);
+    enum result result;
+    if (!write_again(e, TAG_JOIN, id, &result)) {
+      if (!write_first(e, TAG_UPVALUE, id)) return fail(e, NO_MEMORY);
+      result = write_value(e);
+    }
+    if (result != WRITTEN) return result;
+    lua_pop(L, 1);
+  }
+  return written(e, mpl_codec_out_tag(e->out, TAG_END));
+}
+
+/* The walk */
+
+/* Writes the value on top of the stack, or opens a frame for it. */
+static enum result write_value(struct encoder *e) {
+  int type = lua_type(e->L, -1);
+  if (is_scalar(type)) return written(e, write_scalar(e->out, e->L, -1, type, e->inplace));
+  switch (type) {
+    case LUA_TTABLE:
+      return open_table(e);
+    case LUA_TFUNCTION:
+      return open_function(e);
+    case LUA_TUSERDATA:
+      return write_userdata(e);
+    case LUA_TLIGHTUSERDATA:
+      if (lua_touserdata(e->L, -1) == NULL) return written(e, mpl_codec_out_tag(e->out, TAG_NULL));
+      return fail(e, WRONG_KIND);
+    default:
+      return fail(e, WRONG_KIND);
+  }
+}
+
+/* Writes the value on top of the stack and all its parts. */
+static enum result write_message(struct encoder *e) {
+  enum result result = write_value(e);
+  while (result != FAILED && e->depth > 0) {
+    struct frame *f = &e->frames[e->depth - 1];
+    result = f->kind == TABLE ? write_entries(e, f) : write_upvalues(e, f);
+    if (result == WRITTEN) {
+      e->depth--;
+      lua_pop(e->L, 1);
+    }
+  }
+  return result;
+}
+
+/* Failure */
+
+/* Reads the path of the value on top from the frames. */
+static void read_path(const struct encoder *e, struct mpl_codec_path *path) {
+  lua_State *L = e->L;
+  mpl_codec_path_start(path);
+  for (size_t i = 0; i < e->depth; i++) {
+    if (i == MPL_CODEC_PATH_HEAD && e->depth > MPL_CODEC_PATH_HEAD + MPL_CODEC_PATH_TAIL) {
+      mpl_codec_path_gap(path);
+      i = e->depth - MPL_CODEC_PATH_TAIL;
+    }
+    const struct frame *f = &e->frames[i];
+    if (f->kind == FUNCTION) {
+      mpl_codec_path_upvalue(path, lua_getupvalue(L, f->base, f->upvalue), f->upvalue);
+      lua_pop(L, 1);
+    } else if (f->step == VALUE) {
+      mpl_codec_path_key(path);
+    } else {
+      mpl_codec_path_value(path, L, f->base + 1);
+    }
+  }
+}
+
+/* Raises the error for the value on top, when nothing is held any more. */
+static void raise(lua_State *L, enum failure failure, const struct mpl_codec_path *path) {
+  switch (failure) {
+    case WRONG_KIND:
+      luaL_error(L, "cannot send a %s: at %s", mpl_codec_path_kind(L, -1), path->text);
+      break;
+    case WRONG_METATABLE:
+      luaL_error(L,
+                 "cannot send a table whose metatable has no name: at %s; give it one with "
+                 "process.register(name, metatable)",
+                 path->text);
+      break;
+    case TOO_DEEP:
+      luaL_error(L, "cannot send a value nested more than %d levels deep: at %s",
+                 MPL_CODEC_MAX_DEPTH, path->text);
+      break;
+    default:
+      luaL_error(L, "not enough memory to send a value");
+  }
+}
+
+static void start(struct encoder *e, lua_State *L, struct mpl_codec_out *out, size_t inplace) {
+  e->L = L;
+  e->out = out;
+  e->inplace = inplace;
+  e->frames = e->initial_frames;
+  e->room = sizeof e->initial_frames / sizeof *e->initial_frames;
+  e->depth = 0;
+  mpl_codec_seen_init(&e->objects);
+  mpl_codec_seen_init(&e->codes);
+  mpl_codec_seen_init(&e->handles);
+}
+
+static void drop(struct encoder *e) {
+  if (e->frames != e->initial_frames) free(e->frames);
+  mpl_codec_seen_free(&e->objects);
+  mpl_codec_seen_free(&e->codes);
+  mpl_codec_seen_free(&e->handles);
+}
+
+/* Encodes a value that is no scalar. Returns false if the names have to be rebuilt first. */
+static bool encode_parts(lua_State *L, int idx, struct mpl_codec_out *out, size_t inplace,
+                         bool fresh) {
+  struct encoder e;
+  struct mpl_codec_path path;
+  luaL_checkstack(L, STEP_SLOTS, "to send a value");
+  int top = lua_gettop(L);
+  e.names = mpl_codec_names_push(L);
+  e.names_index = top + 1;
+  e.fresh = fresh;
+  if (fresh || mpl_codec_names_stale(e.names)) mpl_codec_names_rebuild(L, e.names_index);
+  start(&e, L, out, inplace);
+  lua_pushvalue(L, idx);
+  bool done = write_message(&e) == WRITTEN;
+  if (done && !mpl_codec_out_finish(out)) done = fail(&e, NO_MEMORY) == WRITTEN;
+  if (!done) {
+    if (e.failure != NO_MEMORY) read_path(&e, &path);
+    mpl_codec_release(out);
+  }
+  drop(&e);
+  if (!done && e.failure != STALE_NAMES) raise(L, e.failure, &path);
+  lua_settop(L, top);
+  return done;
+}
+
+static void encode(lua_State *L, int idx, struct mpl_codec_out *out, size_t inplace) {
+  int type = lua_type(L, idx);
+  mpl_codec_out_start(out);
+  if (is_scalar(type)) {
+    if (write_scalar(out, L, idx, type, inplace) && mpl_codec_out_finish(out)) return;
+    mpl_codec_release(out);
+    raise(L, NO_MEMORY, NULL);
+  }
+  idx = lua_absindex(L, idx);
+  bool fresh = false;
+  while (!encode_parts(L, idx, out, inplace, fresh)) fresh = true;
+}
+
+/*
+** Encodes the value at idx into *out, which the caller gives back with mpl_codec_release. Long strings
+** are referenced where they lie: nothing of Lua may run before that. Small values allocate nothing.
+** Raises an error that names the path of what cannot be sent; *out then holds nothing.
+*/
+void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out) {
+  encode(L, idx, out, INPLACE);
+}
+
+/* As mpl_codec_encode, but with a copy of everything in one piece, so that Lua may run, yield and
+** raise while the encoding is kept. */
+void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out) {
+  encode(L, idx, out, SIZE_MAX);
+}

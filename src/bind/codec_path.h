@@ -1,0 +1,27 @@
+/*
+** The text of "cannot send a thread: at value.jobs[3].co", built in a fixed buffer without Lua's
+** memory, so that an encoding can be given up before anything is raised.
+*/
+#ifndef MPL_BIND_CODEC_PATH_H
+#define MPL_BIND_CODEC_PATH_H
+
+#include <lua.h>
+#include <stddef.h>
+
+/* Steps that a path shows; of a longer one it shows the beginning and the end. */
+enum { MPL_CODEC_PATH_HEAD = 8, MPL_CODEC_PATH_TAIL = 8 };
+
+struct mpl_codec_path {
+  size_t size;
+  char text[1200]; /* ends in a zero; cut off if the steps are very long */
+};
+
+void mpl_codec_path_start(struct mpl_codec_path *p);
+void mpl_codec_path_gap(struct mpl_codec_path *p);
+void mpl_codec_path_value(struct mpl_codec_path *p, lua_State *L, int key);
+void mpl_codec_path_key(struct mpl_codec_path *p);
+void mpl_codec_path_upvalue(struct mpl_codec_path *p, const char *name, int n);
+
+const char *mpl_codec_path_kind(lua_State *L, int idx);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+** Locks of scripts: see lock.h.
+*/
+#include "ds/lock.h"
+
+#define ABANDONED ((uint64_t)1 << 47)
+#define IDENT MPL_SLOT_IDENT_MASK
+#define THREAD_SHIFT 48
+
+static const struct mpl_object_ops ops = {.name = "Lock"};
+
+void mpl_lock_register(void) {
+  mpl_object_register(MPL_TYPE_LOCK, &ops);
+}
+
+/* A free lock, to which the caller holds a reference. MPL_NOMEM, MPL_NOPRIVATE. */
+enum mpl_status mpl_lock_new(uint64_t *id) {
+  return mpl_object_new(MPL_TYPE_LOCK, sizeof(struct mpl_lock), NULL, NULL, id);
+}
+
+/*
+** Takes the lock for a thread of the caller. MPL_OK; MPL_RECOVERED: taken, and its last holder had
+** ended without releasing it; MPL_BLOCK: somebody holds it (w says whom to wait for).
+*/
+enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_wait *w) {
+  uint64_t me = mpl_slot_ident(mpl_self) | (uint64_t)thread << THREAD_SHIFT, found = 0;
+  MPL_POINT();
+  if (mpl_cas64_ar(&lock->word, &found, me)) return MPL_OK;
+  while (!mpl_slot_ident_lives(found & IDENT)) {
+    if (mpl_cas64_ar(&lock->word, &found, found == 0 ? me : me | ABANDONED))
+      return found == 0 ? MPL_OK : MPL_RECOVERED;
+  }
+  w->ec = &lock->released;
+  w->watch = &lock->word;
+  w->seen = found;
+  w->peer = found & IDENT;
+  w->mortal = true;
+  return MPL_BLOCK;
+}
+
+/* Frees the lock, whoever holds it. MPL_MISUSE if nobody does. */
+enum mpl_status mpl_lock_release(struct mpl_lock *lock) {
+  uint64_t found = mpl_load64_rlx(&lock->word);
+  if (found == 0) return MPL_MISUSE;
+  mpl_tx_wake(&lock->released, 1);
+  while (found != 0) {
+    MPL_POINT();
+    if (mpl_cas64_ar(&lock->word, &found, 0)) break;
+  }
+  mpl_tx_wake_flush();
+  return found == 0 ? MPL_MISUSE : MPL_OK;
+}
+
+/* A waiter gives up, and may have been woken for nothing: the lock's next waiter is woken for it. */
+void mpl_lock_pass_on(struct mpl_lock *lock) {
+  if (mpl_load64_acq(&lock->word) == 0 && mpl_ec_awaited(&lock->released))
+    mpl_ec_wake(&lock->released, 1);
+}
+
+/* Who holds it. `abandoned`: its holder ended without releasing it, or the present holder took it over
+   from such a one. Stale as soon as it is known. */
+struct mpl_lock_info mpl_lock_info_of(struct mpl_lock *lock) {
+  uint64_t v = mpl_load64_acq(&lock->word);
+  return (struct mpl_lock_info){
+      .holder = v & IDENT,
+      .thread = (uint32_t)(v >> THREAD_SHIFT),
+      .abandoned = v != 0 && ((v & ABANDONED) != 0 || !mpl_slot_ident_lives(v & IDENT))};
+}

@@ -1,0 +1,419 @@
+/*
+** The message queue: see queue.h.
+**
+** A segment is a block of the heap: its header, then records. A record is a head word (kind and
+** size), then the bytes, padded to eight. The record NEXT sends the reader to the next segment.
+*/
+#include "ds/queue.h"
+
+#include <string.h>
+
+#include "ds/section.h"
+#include "shm/message.h"
+#include "shm/super.h"
+
+#define FIRST_SEGMENT 1024
+#define LARGEST_SEGMENT ((uint64_t)64 << 10)
+
+enum record { INLINE = 1, MESSAGE = 2, NEXT = 3 };
+#define KIND_BITS 2
+#define KIND_MASK ((uint64_t)3)
+
+struct segment {
+  mpl_off next; /* written before the NEXT record that sends a reader there */
+  uint64_t size; /* of the whole segment */
+};
+
+static uint64_t padded(uint64_t size) {
+  return (size + 7) & ~(uint64_t)7;
+}
+
+static uint64_t *word_at(mpl_off segment, uint64_t at) {
+  return MPL_AT(uint64_t, segment + at);
+}
+
+/*
+** Putting; all under the put lock
+*/
+
+/* Makes a segment that has room for a record of `need` bytes, in the caller's hand. */
+static enum mpl_status segment_new(uint64_t last_size, uint64_t need, mpl_off *out) {
+  uint64_t size = last_size == 0 ? FIRST_SEGMENT : 2 * last_size;
+  if (size > LARGEST_SEGMENT) size = LARGEST_SEGMENT;
+  if (size < 4 * need) size = 4 * need;
+  enum mpl_status s = mpl_heap_alloc(size, out);
+  if (s == MPL_OK) *MPL_AT(struct segment, *out) = (struct segment){.next = 0, .size = size};
+  return s;
+}
+
+/*
+** Sees to it that the record of `need` bytes, and a NEXT after it, fit behind *at in *tail. A new
+** segment is linked to the old one where nobody looks before the commit, and becomes the tail in the
+** open section; the first of a queue becomes the head, too, at which no getter looks before there is
+** an item.
+*/
+static enum mpl_status tx_make_room(struct mpl_queue *q, mpl_off *tail, uint64_t *at,
+                                    uint64_t need) {
+  uint64_t size = *tail == 0 ? 0 : MPL_AT(struct segment, *tail)->size;
+  if (*at + need + sizeof(uint64_t) <= size) return MPL_OK;
+  mpl_off more;
+  enum mpl_status s = segment_new(size, need, &more);
+  if (s != MPL_OK) return s;
+  if (*tail == 0) {
+    mpl_tx_store(&q->head, more);
+  } else {
+    MPL_AT(struct segment, *tail)->next = more;
+    *word_at(*tail, *at) = NEXT;
+  }
+  mpl_hand_take(mpl_self, more);
+  mpl_tx_store(&q->tail, more);
+  *tail = more;
+  *at = sizeof(struct segment);
+  return MPL_OK;
+}
+
+static uint64_t record_size(const struct mpl_queue_item *item) {
+  return sizeof(uint64_t) + (item->message != 0 ? sizeof(mpl_off) : padded(item->size));
+}
+
+/* Writes a record where nobody looks yet. */
+static void write_record(mpl_off tail, uint64_t at, const struct mpl_queue_item *item) {
+  uint64_t *head = mpl_arena_at(tail + at, record_size(item));
+  if (item->message != 0) {
+    head[0] = MESSAGE;
+    head[1] = item->message;
+    return;
+  }
+  head[0] = (uint64_t)item->size << KIND_BITS | INLINE;
+  unsigned char *to = (unsigned char *)(head + 1);
+  for (size_t i = 0; i < item->npieces; i++) {
+    memcpy(to, item->pieces[i].data, item->pieces[i].size);
+    to += item->pieces[i].size;
+  }
+}
+
+/* Puts items in sections of at most one new segment each: an inner section, the heap's, must not run
+   while one of the queue is open. *done counts what was committed. */
+static enum mpl_status put_all(struct mpl_queue *q, const struct mpl_queue_item *items, int n,
+                               int *done) {
+  int i = 0;
+  while (i < n) {
+    mpl_off tail = mpl_load64_rlx(&q->tail);
+    uint64_t at = mpl_load64_rlx(&q->tail_at);
+    enum mpl_status s = tx_make_room(q, &tail, &at, record_size(&items[i]));
+    if (s != MPL_OK) return s;
+    uint64_t room = MPL_AT(struct segment, tail)->size - sizeof(uint64_t);
+    int first = i, hands = 0;
+    for (; i < n && at + record_size(&items[i]) <= room; i++) {
+      if (items[i].message != 0) {
+        if (++hands > MPL_QUEUE_BATCH / 4) break; /* bounded by the journal */
+        mpl_hand_take(mpl_self, items[i].message);
+      }
+      write_record(tail, at, &items[i]);
+      at += record_size(&items[i]);
+    }
+    mpl_tx_store(&q->tail_at, at);
+    mpl_tx_publish(&q->put, mpl_load64_rlx(&q->put) + (uint64_t)(i - first));
+    mpl_tx_commit();
+    *done += i - first;
+  }
+  return MPL_OK;
+}
+
+/* How many of n items there is room for; 0 with w filled if none. */
+static int admitted(struct mpl_queue *q, int n, struct mpl_wait *w) {
+  if (q->maxsize == 0) return n;
+  uint64_t got = mpl_load64_acq(&q->got), held = mpl_load64_rlx(&q->put) - got;
+  if (held >= q->maxsize) {
+    w->ec = &q->not_full;
+    w->watch = &q->got;
+    w->seen = got;
+    w->peer = mpl_load64_rlx(&q->getter);
+    return 0;
+  }
+  return q->maxsize - held < (uint64_t)n ? (int)(q->maxsize - held) : n;
+}
+
+/*
+** Puts up to n items, at most MPL_QUEUE_BATCH, in their order; *done says how many were: they are in
+** the queue, the others are still the caller's. MPL_OK: all; MPL_BLOCK: the queue is full (w says what
+** to wait for); MPL_CLOSED; MPL_NOMEM; MPL_TIMEOUT, MPL_SIGNAL, MPL_DAMAGED: the lock was not to be
+** had.
+*/
+enum mpl_status mpl_queue_put(struct mpl_queue *q, const struct mpl_queue_item *items, int n,
+                              int *done, struct mpl_wait *w, int64_t deadline) {
+  *done = 0;
+  enum mpl_status s = mpl_section_enter(&q->put_lock, deadline);
+  if (s != MPL_OK) return s;
+  if (mpl_load64_rlx(&q->state) != MPL_QUEUE_OPEN) {
+    s = MPL_CLOSED;
+  } else {
+    int room = admitted(q, n, w);
+    if (room > 0) {
+      mpl_tx_wake(&q->not_empty, (uint64_t)room);
+      mpl_store64_rlx(&q->putter, mpl_slot_ident(mpl_self));
+      s = put_all(q, items, room, done);
+    }
+    if (s == MPL_OK && *done < n) s = MPL_BLOCK;
+  }
+  mpl_robust_unlock(&q->put_lock);
+  mpl_tx_wake_flush();
+  return s;
+}
+
+/*
+** Getting; all under the get lock
+*/
+
+/* In a section: goes to the segment in which the next record stands. The one left behind is then in
+   hand, and returned; 0: none. */
+static mpl_off tx_next_segment(struct mpl_queue *q, mpl_off *head, uint64_t *at) {
+  if ((*word_at(*head, *at) & KIND_MASK) != NEXT) return 0;
+  mpl_off left = *head;
+  *head = MPL_AT(struct segment, left)->next;
+  *at = sizeof(struct segment);
+  mpl_tx_store(&q->head, *head);
+  mpl_hand_put(mpl_self, left, MPL_HAND_BLOCK);
+  return left;
+}
+
+/* In a section: takes the record at *at. False if there is no room for its bytes. */
+static bool tx_take_record(mpl_off head, uint64_t *at, struct mpl_queue_batch *out) {
+  uint64_t word = *word_at(head, *at);
+  struct mpl_queue_got *item = &out->item[out->n];
+  if ((word & KIND_MASK) == MESSAGE) {
+    item->message = *word_at(head, *at + sizeof word);
+    item->size = 0;
+    mpl_hand_put(mpl_self, item->message, MPL_HAND_MESSAGE);
+    *at += 2 * sizeof word;
+  } else {
+    item->message = 0;
+    item->at = out->used;
+    item->size = (size_t)(word >> KIND_BITS);
+    MPL_ASSERT(item->size <= MPL_QUEUE_INLINE);
+    if (item->size > out->capacity - out->used) return false;
+    memcpy(out->bytes + out->used, mpl_arena_at(head + *at + sizeof word, item->size), item->size);
+    out->used += item->size;
+    *at += sizeof word + padded(item->size);
+  }
+  out->n++;
+  return true;
+}
+
+static void tx_take_front(struct mpl_queue *q, struct mpl_queue_batch *out) {
+  mpl_off message = mpl_load64_rlx(&q->front);
+  mpl_tx_store(&q->front, mpl_load64_rlx(&mpl_message_at(message)->next));
+  mpl_tx_store(&q->front_count, mpl_load64_rlx(&q->front_count) - 1);
+  mpl_hand_put(mpl_self, message, MPL_HAND_MESSAGE);
+  out->item[out->n++] = (struct mpl_queue_got){.message = message};
+}
+
+/* One section: items from the front, or from one segment. Returns the segment left behind, which is in
+   hand; 0: none. */
+static mpl_off take_some(struct mpl_queue *q, int max, struct mpl_queue_batch *out) {
+  int first = out->n, messages = 0;
+  mpl_off left = 0;
+  if (mpl_load64_rlx(&q->front) != 0) {
+    tx_take_front(q, out);
+  } else {
+    mpl_off head = mpl_load64_rlx(&q->head);
+    uint64_t at = mpl_load64_rlx(&q->head_at);
+    left = tx_next_segment(q, &head, &at);
+    while (out->n < max && messages < MPL_QUEUE_BATCH / 4) {
+      uint64_t kind = *word_at(head, at) & KIND_MASK;
+      if (kind == NEXT || !tx_take_record(head, &at, out)) break;
+      messages += kind == MESSAGE;
+    }
+    mpl_tx_store(&q->head_at, at);
+  }
+  mpl_tx_publish(&q->got, mpl_load64_rlx(&q->got) + (uint64_t)(out->n - first));
+  mpl_tx_commit();
+  return left;
+}
+
+/* Items that can be got; 0 with w filled if there is none. */
+static uint64_t available(struct mpl_queue *q, struct mpl_wait *w) {
+  uint64_t got = mpl_load64_rlx(&q->got);
+  if (q->put_seen <= got) q->put_seen = mpl_load64_acq(&q->put);
+  if (q->put_seen > got) return q->put_seen - got;
+  w->ec = &q->not_empty;
+  w->watch = &q->put;
+  w->seen = q->put_seen;
+  w->peer = mpl_load64_rlx(&q->putter);
+  return 0;
+}
+
+/*
+** Gets up to `max` items, at most MPL_QUEUE_BATCH, as far as their bytes have room in `out`: each is
+** then the caller's alone, messages in its hand. MPL_OK: at least one; MPL_BLOCK: there is none (w
+** says what to wait for); MPL_CLOSED: none, and there will be none; MPL_TIMEOUT, MPL_SIGNAL,
+** MPL_DAMAGED: the lock was not to be had.
+*/
+enum mpl_status mpl_queue_get(struct mpl_queue *q, int max, struct mpl_queue_batch *out,
+                              struct mpl_wait *w, int64_t deadline) {
+  out->n = 0;
+  out->used = 0;
+  if (max > MPL_QUEUE_BATCH) max = MPL_QUEUE_BATCH;
+  enum mpl_status s = mpl_section_enter(&q->get_lock, deadline);
+  if (s != MPL_OK) return s;
+  /* Looked at before the items: one that was put before a shutdown is not overlooked. */
+  uint64_t state = mpl_load64_acq(&q->state);
+  uint64_t n = state == MPL_QUEUE_EMPTIED ? 0 : available(q, w);
+  mpl_off left = 0;
+  if (n > 0) {
+    if (n < (uint64_t)max) max = (int)n;
+    if (q->maxsize != 0) mpl_tx_wake(&q->not_full, (uint64_t)max);
+    mpl_store64_rlx(&q->getter, mpl_slot_ident(mpl_self));
+    left = take_some(q, max, out);
+  } else {
+    s = state == MPL_QUEUE_OPEN ? MPL_BLOCK : MPL_CLOSED;
+  }
+  mpl_robust_unlock(&q->get_lock);
+  mpl_tx_wake_flush();
+  if (left != 0) mpl_heap_free(mpl_self, left);
+  return s;
+}
+
+/*
+** The rest
+*/
+
+/* Gives a message that was got back: it is the next one to be got. It lies in the caller's hand.
+   MPL_OK, or MPL_DAMAGED and it still does. */
+enum mpl_status mpl_queue_unget(struct mpl_queue *q, mpl_off message) {
+  enum mpl_status s = mpl_robust_lock(&q->get_lock);
+  if (s == MPL_DAMAGED) return s;
+  mpl_tx_wake(&q->not_empty, 1);
+  mpl_store64_rlx(&mpl_message_at(message)->next, mpl_load64_rlx(&q->front));
+  mpl_hand_take(mpl_self, message);
+  mpl_tx_store(&q->front, message);
+  mpl_tx_store(&q->front_count, mpl_load64_rlx(&q->front_count) + 1);
+  mpl_tx_publish(&q->got, mpl_load64_rlx(&q->got) - 1);
+  mpl_tx_commit();
+  mpl_robust_unlock(&q->get_lock);
+  mpl_tx_wake_flush();
+  return MPL_OK;
+}
+
+/* Drops all items that are in the queue now. */
+static void drop_items(struct mpl_queue *q) {
+  unsigned char bytes[MPL_QUEUE_INLINE];
+  struct mpl_queue_batch batch = {.capacity = sizeof bytes, .bytes = bytes};
+  struct mpl_wait w = MPL_WAIT_INIT;
+  for (;;) {
+    if (mpl_robust_lock(&q->get_lock) == MPL_DAMAGED) return;
+    batch.n = 0;
+    batch.used = 0;
+    mpl_off left = available(q, &w) > 0 ? take_some(q, 1, &batch) : 0;
+    mpl_robust_unlock(&q->get_lock);
+    if (left != 0) mpl_heap_free(mpl_self, left);
+    if (batch.n == 0) return;
+    if (batch.item[0].message != 0) mpl_message_drop(mpl_self, batch.item[0].message);
+  }
+}
+
+/* For every process: puts fail from now on, gets fail once the queue is empty, or at once if
+   `immediate`, which also drops the items. */
+enum mpl_status mpl_queue_shutdown(struct mpl_queue *q, bool immediate) {
+  enum mpl_status s = mpl_robust_lock(&q->put_lock);
+  if (s == MPL_DAMAGED) return s;
+  uint64_t state = immediate ? MPL_QUEUE_EMPTIED : MPL_QUEUE_SHUT;
+  mpl_tx_wake(&q->not_empty, MPL_EC_ALL);
+  mpl_tx_wake(&q->not_full, MPL_EC_ALL);
+  if (state > mpl_load64_rlx(&q->state)) mpl_tx_publish(&q->state, state);
+  mpl_tx_commit();
+  mpl_robust_unlock(&q->put_lock);
+  mpl_tx_wake_flush();
+  if (immediate) drop_items(q);
+  return MPL_OK;
+}
+
+/* Items that are in the queue; stale as soon as it is known. */
+uint64_t mpl_queue_size(struct mpl_queue *q) {
+  if (mpl_load64_acq(&q->state) == MPL_QUEUE_EMPTIED) return 0;
+  uint64_t got = mpl_load64_acq(&q->got); /* first, so that the difference is not negative */
+  uint64_t put = mpl_load64_acq(&q->put);
+  return put - got;
+}
+
+/* A waiter gives up, and may have been woken for nothing: the next one is woken for it. */
+void mpl_queue_pass_on(struct mpl_queue *q, bool getter) {
+  struct mpl_ec *ec = getter ? &q->not_empty : &q->not_full;
+  uint64_t size = mpl_queue_size(q);
+  if ((getter ? size > 0 : size < q->maxsize) && mpl_ec_awaited(ec)) mpl_ec_wake(ec, 1);
+}
+
+/*
+** What the object table needs
+*/
+
+static void dismantle(void *body) {
+  struct mpl_queue *q = body;
+  drop_items(q);
+  mpl_off last = mpl_load64_rlx(&q->head); /* the tail as well: a new tail comes with an item */
+  if (last == 0) return;
+  mpl_tx_store(&q->head, 0);
+  mpl_hand_put(mpl_self, last, MPL_HAND_BLOCK);
+  mpl_tx_commit();
+  mpl_heap_free(mpl_self, last);
+}
+
+static bool walk_message(mpl_off message, bool (*visit)(void *arg, mpl_off block),
+                         bool (*ref)(void *arg, uint64_t id), void *arg) {
+  if (!visit(arg, message)) return false;
+  struct mpl_message *m = mpl_message_at(message);
+  for (uint64_t i = 0; i < mpl_load64_rlx(&m->nrefs); i++)
+    if (!ref(arg, mpl_load64_rlx(&m->ref[i]))) return false;
+  return true;
+}
+
+/* Follows the records from the head, as many as there must be, and must end at the tail. */
+static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
+                 bool (*ref)(void *arg, uint64_t id), void *arg) {
+  struct mpl_queue *q = body;
+  uint64_t front = 0;
+  for (mpl_off m = mpl_load64_rlx(&q->front); m != 0; m = mpl_load64_rlx(&mpl_message_at(m)->next)) {
+    if (!walk_message(m, visit, ref, arg)) return false;
+    front++;
+  }
+  if (front != mpl_load64_rlx(&q->front_count)) return false;
+  uint64_t n = mpl_load64_rlx(&q->put) - mpl_load64_rlx(&q->got) - front;
+  mpl_off s = mpl_load64_rlx(&q->head);
+  uint64_t at = mpl_load64_rlx(&q->head_at);
+  if (s != 0 && !visit(arg, s)) return false;
+  while (n > 0) {
+    uint64_t word = *word_at(s, at);
+    if ((word & KIND_MASK) == NEXT) {
+      s = MPL_AT(struct segment, s)->next;
+      at = sizeof(struct segment);
+      if (!visit(arg, s)) return false;
+      continue;
+    }
+    if ((word & KIND_MASK) == MESSAGE && !walk_message(*word_at(s, at + 8), visit, ref, arg))
+      return false;
+    at += (word & KIND_MASK) == MESSAGE ? 16 : 8 + padded(word >> KIND_BITS);
+    n--;
+  }
+  return s == mpl_load64_rlx(&q->tail) && (s == 0 || at == mpl_load64_rlx(&q->tail_at));
+}
+
+static const struct mpl_object_ops ops = {.name = "Queue", .dismantle = dismantle, .walk = walk};
+
+void mpl_queue_register(void) {
+  mpl_object_register(MPL_TYPE_QUEUE, &ops);
+}
+
+static enum mpl_status init(void *body, const void *maxsize) {
+  struct mpl_queue *q = body;
+  q->maxsize = *(const uint64_t *)maxsize;
+  mpl_store64_rlx(&q->tail_at, sizeof(struct segment));
+  mpl_store64_rlx(&q->head_at, sizeof(struct segment));
+  enum mpl_status s = mpl_robust_init(&q->put_lock, MPL_RANK_STRUCTURE);
+  return s == MPL_OK ? mpl_robust_init(&q->get_lock, MPL_RANK_STRUCTURE) : s;
+}
+
+/* An empty queue, to which the caller holds a reference; maxsize 0: no limit. MPL_NOMEM,
+   MPL_NOPRIVATE, MPL_ERRNO. */
+enum mpl_status mpl_queue_new(uint64_t maxsize, uint64_t *id) {
+  return mpl_object_new(MPL_TYPE_QUEUE, sizeof(struct mpl_queue), init, &maxsize, id);
+}

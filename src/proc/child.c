@@ -1,0 +1,166 @@
+/*
+** The child table: see child.h.
+*/
+#include "proc/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "proc/signal.h"
+#include "shm/recover.h"
+#include "shm/reflist.h"
+#include "shm/wait.h"
+
+/* How often a join looks if SIGCHLD is not ours to hear. */
+#define DEAF_NS (10 * 1000 * 1000LL)
+
+static struct mpl_child *first;
+
+/* A record not yet in the table; NULL for lack of memory. */
+struct mpl_child *mpl_child_new(void) {
+  struct mpl_child *c = calloc(1, sizeof *c);
+  if (c != NULL) c->pidfd = -1;
+  return c;
+}
+
+/* Puts the record of a forked child into the table. */
+void mpl_child_enter(struct mpl_child *child) {
+  child->owner = mpl_slot_ident(mpl_self);
+  child->next = first;
+  first = child;
+}
+
+static void dispose(struct mpl_child *child) {
+  if (child->pidfd >= 0) close(child->pidfd);
+  free(child);
+}
+
+/* No Lua value points at it any more. The record stays while the child lives. */
+void mpl_child_unwanted(struct mpl_child *child) {
+  child->wanted = false;
+  if (child->ended || !mpl_child_is_mine(child)) dispose(child);
+}
+
+/* False for a child of the process that forked this one. */
+bool mpl_child_is_mine(const struct mpl_child *child) {
+  return child->owner == mpl_slot_ident(mpl_self);
+}
+
+/* The children that have not ended, as far as one knows; next by `next`. */
+struct mpl_child *mpl_child_first(void) {
+  return first;
+}
+
+/* In a new child: it has no children yet. */
+void mpl_child_forget_all(void) {
+  for (struct mpl_child *c = first, *next; c != NULL; c = next) {
+    next = c->next;
+    if (!c->wanted) dispose(c);
+  }
+  first = NULL;
+}
+
+/* What the child said of its end before it ended; for when somebody else has reaped it. */
+static int code_from_slot(uint64_t ident) {
+  struct mpl_slot *slot = mpl_slot_find(ident);
+  uint64_t said = slot == NULL ? 0 : mpl_load64_rlx(&slot->exit_code);
+  return said == 0 ? MPL_CHILD_CODE_UNKNOWN : (int)said - 1;
+}
+
+/* Asks the system, once, whether the child has ended, and reaps it; not for raw ones. */
+static bool reap(struct mpl_child *child, bool block) {
+  int status, r = mpl_os_wait_pid(child->pid, &status, block);
+  if (r == 0) return false;
+  if (r < 0)
+    child->exit_code = code_from_slot(child->ident);
+  else
+    child->exit_code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+  return true;
+}
+
+/* Raw children are reaped by whoever made them; that they are no members any more is seen all the
+   same, unless they ended before they were. */
+static bool raw_ended(const struct mpl_child *child) {
+  return !mpl_slot_ident_lives(child->ident) || (kill(child->pid, 0) != 0 && errno == ESRCH);
+}
+
+static void remove_from_table(struct mpl_child *child) {
+  for (struct mpl_child **p = &first; *p != NULL; p = &(*p)->next)
+    if (*p == child) {
+      *p = child->next;
+      return;
+    }
+}
+
+/* Whether the child has ended; if so it has been reaped and cleaned up after. Parent only. */
+bool mpl_child_ended(struct mpl_child *child) {
+  if (child->ended) return true;
+  if (child->raw ? !raw_ended(child) : !reap(child, false)) return false;
+  child->ended = true;
+  remove_from_table(child);
+  struct mpl_slot *slot = mpl_slot_find(child->ident);
+  if (slot != NULL) mpl_recover_unclaimed(slot, child->ident);
+  mpl_reflist_sweep();
+  return true;
+}
+
+/* Reaps all children that have ended. */
+void mpl_child_reap(void) {
+  for (struct mpl_child *c = first, *next; c != NULL; c = next) {
+    next = c->next;
+    if (mpl_child_ended(c) && !c->wanted) dispose(c);
+  }
+}
+
+/*
+** Waits for the end of a child: MPL_OK, MPL_TIMEOUT, or MPL_SIGNAL if one of the bits `attention` is
+** set. Parent only.
+*/
+enum mpl_status mpl_child_join(struct mpl_child *child, int64_t deadline, uint32_t attention) {
+  for (;;) {
+    struct mpl_os_word bell = {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
+    mpl_signal_take(MPL_SIGNAL_CHILD);
+    if (mpl_child_ended(child)) return MPL_OK;
+    if (mpl_signal_pending(attention)) return MPL_SIGNAL;
+    int64_t now = mpl_os_now();
+    if (now >= deadline) return MPL_TIMEOUT;
+    int64_t end = deadline;
+    if (!mpl_signal_hears_children() && end - now > DEAF_NS) end = now + DEAF_NS;
+    mpl_ec_sleep(&bell, 1, end);
+  }
+}
+
+/* Waits for the end of a process that is not a child: MPL_OK, MPL_TIMEOUT, MPL_SIGNAL (any). */
+enum mpl_status mpl_child_join_stranger(uint64_t ident, int64_t deadline) {
+  for (;;) {
+    struct mpl_slot *slot = mpl_slot_find(ident);
+    if (slot == NULL) return MPL_OK;
+    struct mpl_os_word words[2] = {
+        {mpl_slot_life_word(slot), mpl_slot_life_arm(slot)},
+        {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)}};
+    if (!mpl_slot_ident_lives(ident)) {
+      mpl_recover(ident);
+      return MPL_OK;
+    }
+    if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
+    if (mpl_ec_sleep(words, 2, deadline) == MPL_TIMEOUT) return MPL_TIMEOUT;
+  }
+}
+
+/* A descriptor that polls readable once the child has ended, the same at each call; -1 and errno. The
+   child must not have been reaped before the first call. */
+int mpl_child_pidfd(struct mpl_child *child) {
+  if (child->pidfd < 0) child->pidfd = mpl_os_pidfd(child->pid);
+  return child->pidfd;
+}
+
+/* Sends a signal to a child that has not ended; 0, or -1 and errno. Nothing after its end: it is
+   looked up first, so that no stranger with the same pid gets it. */
+int mpl_child_signal(struct mpl_child *child, int sig) {
+  if (mpl_child_ended(child)) return 0;
+  return kill(child->pid, sig) == 0 || errno == ESRCH ? 0 : -1;
+}

@@ -1,0 +1,13 @@
+/*
+** How processes end.
+*/
+#ifndef MPL_PROC_EXIT_H
+#define MPL_PROC_EXIT_H
+
+#include "base/status.h"
+
+enum mpl_status mpl_exit_join_children(void);
+void mpl_exit_interrupt_children(void);
+_Noreturn void mpl_exit_child(int code);
+
+#endif

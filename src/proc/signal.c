@@ -1,0 +1,118 @@
+/*
+** Signals: see signal.h.
+*/
+#include "proc/signal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "shm/wait.h"
+
+/* A real-time signal, far from those that programs use for themselves. */
+#define TICK_SIGNAL (SIGRTMAX - 3)
+
+static void (*on_interrupt)(void);
+static void (*on_tick)(void);
+static timer_t timer;
+static pid_t timer_owner; /* process that made the timer; a fork takes none along */
+
+static void attend(uint32_t bit) {
+  mpl_or32_ar(&mpl_wait_attention, bit);
+  mpl_wait_ring();
+}
+
+static void handle_interrupt(int sig) {
+  (void)sig;
+  attend(MPL_SIGNAL_INTERRUPT);
+  if (on_interrupt != NULL) on_interrupt();
+}
+
+static void handle_child(int sig) {
+  (void)sig;
+  attend(MPL_SIGNAL_CHILD);
+}
+
+static void handle_tick(int sig) {
+  (void)sig;
+  attend(MPL_SIGNAL_TICK);
+  if (on_tick != NULL) on_tick();
+}
+
+/* SA_RESTART: a script's own reads and writes do not fail because a child ended. */
+static void set_handler(int sig, void (*handler)(int)) {
+  struct sigaction a = {.sa_handler = handler, .sa_flags = SA_RESTART};
+  sigemptyset(&a.sa_mask);
+  sigaction(sig, &a, NULL);
+}
+
+static bool is_ignored(int sig) {
+  struct sigaction a;
+  return sigaction(sig, NULL, &a) == 0 && a.sa_handler == SIG_IGN;
+}
+
+/* Takes over SIGINT, unless the program was started with it ignored, and SIGCHLD, also where it was
+   ignored: exit codes could not be had otherwise. */
+void mpl_signal_install(void) {
+  if (!is_ignored(SIGINT)) set_handler(SIGINT, handle_interrupt);
+  set_handler(SIGCHLD, handle_child);
+}
+
+/* f is called in the handler of SIGINT; NULL for nothing. */
+void mpl_signal_on_interrupt(void (*f)(void)) {
+  on_interrupt = f;
+}
+
+/* Takes the bits that are set among those asked for. */
+uint32_t mpl_signal_take(uint32_t bits) {
+  if ((mpl_load32_rlx(&mpl_wait_attention) & bits) == 0) return 0;
+  return mpl_and32_ar(&mpl_wait_attention, ~bits) & bits;
+}
+
+bool mpl_signal_pending(uint32_t bits) {
+  return (mpl_load32_rlx(&mpl_wait_attention) & bits) != 0;
+}
+
+/* False if the script has put a handler of its own in the place of ours for SIGCHLD. */
+bool mpl_signal_hears_children(void) {
+  struct sigaction a;
+  return sigaction(SIGCHLD, NULL, &a) == 0 && a.sa_handler == handle_child;
+}
+
+/* In a child after the fork: what was the parent's to attend to is not the child's. */
+void mpl_signal_forget(void) {
+  mpl_store32_rlx(&mpl_wait_attention, 0);
+}
+
+/* Ends the process as the default action of SIGINT does; a shell shows status 130. */
+void mpl_signal_die_of_interrupt(void) {
+  sigset_t set;
+  set_handler(SIGINT, SIG_DFL);
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigprocmask(SIG_UNBLOCK, &set, NULL);
+  raise(SIGINT);
+}
+
+/*
+** Has a tick come every `period` nanoseconds, or no more if it is 0; f is called in its handler. False
+** and errno if there is no timer to be had.
+*/
+bool mpl_signal_tick(int64_t period, void (*f)(void)) {
+  struct itimerspec spec = {{0, 0}, {0, 0}};
+  if (timer_owner != getpid()) {
+    if (period == 0) return true;
+    struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK_SIGNAL};
+    set_handler(TICK_SIGNAL, handle_tick);
+    if (timer_create(CLOCK_MONOTONIC, &e, &timer) != 0) return false;
+    timer_owner = getpid();
+  }
+  on_tick = f;
+  spec.it_value.tv_sec = spec.it_interval.tv_sec = (time_t)(period / MPL_NS_PER_S);
+  spec.it_value.tv_nsec = spec.it_interval.tv_nsec = (long)(period % MPL_NS_PER_S);
+  return timer_settime(timer, 0, &spec, NULL) == 0;
+}

@@ -1,0 +1,26 @@
+/*
+** Signals that concern the module: SIGINT (somebody wants the script to stop), SIGCHLD (a child has
+** changed) and the timer tick.
+**
+** Handlers set a bit of mpl_wait_attention and ring the doorbell, so that every sleep of this module
+** ends; the Lua side takes the bits (mpl_signal_take) and acts. A handler touches nothing else, but
+** for the function installed with mpl_signal_on_interrupt, which must be async-signal-safe.
+*/
+#ifndef MPL_PROC_SIGNAL_H
+#define MPL_PROC_SIGNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum mpl_signal_bit { MPL_SIGNAL_INTERRUPT = 1, MPL_SIGNAL_CHILD = 2, MPL_SIGNAL_TICK = 4 };
+
+void mpl_signal_install(void);
+void mpl_signal_on_interrupt(void (*f)(void));
+uint32_t mpl_signal_take(uint32_t bits);
+bool mpl_signal_pending(uint32_t bits);
+bool mpl_signal_hears_children(void);
+void mpl_signal_forget(void);
+void mpl_signal_die_of_interrupt(void);
+bool mpl_signal_tick(int64_t period, void (*f)(void));
+
+#endif

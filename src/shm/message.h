@@ -1,0 +1,36 @@
+/*
+** Messages: bytes with references to shared objects, in one block of the heap.
+**
+** A message has one owner at every instant: a hand or a structure. The references that it mentions
+** are counted by it, so that a message that nobody takes gives them back without Lua.
+*/
+#ifndef MPL_SHM_MESSAGE_H
+#define MPL_SHM_MESSAGE_H
+
+#include "shm/arena.h"
+
+struct mpl_message {
+  mpl_a64 next;       /* for the structure that owns it */
+  uint64_t size;      /* of the bytes */
+  uint64_t capacity;  /* for references */
+  mpl_a64 nrefs;
+  mpl_a64 ref[];      /* `capacity` ids, then the bytes */
+};
+
+struct mpl_slot;
+
+enum mpl_status mpl_message_new(uint64_t size, uint64_t nrefs, mpl_off *out);
+void mpl_message_add_ref(mpl_off message, uint64_t id);
+void mpl_message_drop(struct mpl_slot *holder, mpl_off message);
+
+static inline struct mpl_message *mpl_message_at(mpl_off message) {
+  return MPL_AT(struct mpl_message, message);
+}
+
+/* The bytes; `size` of them. */
+static inline void *mpl_message_data(mpl_off message) {
+  struct mpl_message *m = mpl_message_at(message);
+  return mpl_arena_at(message + sizeof *m + m->capacity * sizeof(uint64_t), m->size);
+}
+
+#endif

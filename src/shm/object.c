@@ -1,0 +1,268 @@
+/*
+** The object table: see object.h. Lists of references are in reflist.c.
+*/
+#include "shm/object.h"
+
+#include <string.h>
+
+#include "shm/reflist.h"
+#include "shm/super.h"
+
+static const struct mpl_object_ops *ops_of[MPL_TYPE_COUNT];
+
+static struct mpl_object_root *root(void) {
+  return &mpl_super()->objects;
+}
+
+/* Says how a type is dismantled and checked; at start, before any fork. */
+void mpl_object_register(enum mpl_object_type type, const struct mpl_object_ops *ops) {
+  ops_of[type] = ops;
+}
+
+const struct mpl_object_ops *mpl_object_ops_of(enum mpl_object_type type) {
+  return type > MPL_TYPE_NONE && type < MPL_TYPE_COUNT ? ops_of[type] : NULL;
+}
+
+/*
+** Entries. Chunk k has CHUNK0 << k of them, so that the table grows without moving.
+*/
+
+static uint64_t index_of(uint64_t id) {
+  return id & UINT32_MAX;
+}
+
+static unsigned chunk_of(uint64_t index) {
+  return (unsigned)(63 - __builtin_clzll(index / MPL_OBJECT_CHUNK0 + 1));
+}
+
+static uint64_t chunk_first(unsigned k) {
+  return (uint64_t)MPL_OBJECT_CHUNK0 * (((uint64_t)1 << k) - 1);
+}
+
+/* The entry of an index below the count. */
+struct mpl_object *mpl_object_entry(uint64_t index) {
+  MPL_ASSERT(index > 0 && index < mpl_load64_acq(&root()->count));
+  unsigned k = chunk_of(index);
+  mpl_off chunk = mpl_load64_rlx(&root()->chunk[k]);
+  return MPL_AT(struct mpl_object, chunk + (index - chunk_first(k)) * sizeof(struct mpl_object));
+}
+
+/* The entry of an id, NULL if the object is no more or the id was never one. */
+static struct mpl_object *find(uint64_t id) {
+  uint64_t index = index_of(id);
+  if (index == 0 || index >= mpl_load64_acq(&root()->count)) return NULL;
+  struct mpl_object *e = mpl_object_entry(index);
+  return mpl_load64_rlx(&e->id) == id && mpl_load64_rlx(&e->refs) > 0 ? e : NULL;
+}
+
+/* Type of an object that the caller holds a reference to; NONE if there is no such object. */
+enum mpl_object_type mpl_object_type_of(uint64_t id) {
+  struct mpl_object *e = find(id);
+  return e == NULL ? MPL_TYPE_NONE : (enum mpl_object_type)mpl_load64_rlx(&e->type);
+}
+
+/* The body, on a cache line of its own within its block. */
+void *mpl_object_body_of(const struct mpl_object *e) {
+  mpl_off block = mpl_load64_rlx(&e->body);
+  return mpl_arena_at((block + MPL_CACHE_LINE - 1) & ~(mpl_off)(MPL_CACHE_LINE - 1), 1);
+}
+
+/* Body of an object of this type that the caller holds a reference to, as long as it does; NULL if
+   there is no such object. */
+void *mpl_object_body(uint64_t id, enum mpl_object_type type) {
+  struct mpl_object *e = find(id);
+  return e == NULL || mpl_load64_rlx(&e->type) != (uint64_t)type ? NULL : mpl_object_body_of(e);
+}
+
+/* Adds a chunk of entries; no lock is held. */
+static enum mpl_status grow(void) {
+  unsigned k = chunk_of(mpl_load64_acq(&root()->count));
+  if (k >= MPL_OBJECT_CHUNKS) return MPL_NOMEM;
+  uint64_t entries = (uint64_t)MPL_OBJECT_CHUNK0 << k;
+  mpl_off chunk;
+  enum mpl_status s = mpl_heap_alloc(entries * sizeof(struct mpl_object), &chunk);
+  if (s != MPL_OK) return s;
+  bool used = false;
+  if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return MPL_DAMAGED;
+  if (mpl_load64_rlx(&root()->chunk[k]) == 0) {
+    used = true;
+    mpl_hand_take(mpl_self, chunk);
+    mpl_tx_store(&root()->chunk[k], chunk);
+    mpl_tx_commit();
+  }
+  mpl_robust_unlock(&root()->lock);
+  if (!used) mpl_heap_free(mpl_self, chunk);
+  return MPL_OK;
+}
+
+/* In a section: takes an entry from the free list or the end of the table; NULL if that has no room. */
+static struct mpl_object *tx_take_entry(uint64_t *index) {
+  *index = mpl_load64_rlx(&root()->free);
+  if (*index != 0) {
+    struct mpl_object *e = mpl_object_entry(*index);
+    mpl_tx_store(&root()->free, mpl_load64_rlx(&e->next));
+    return e;
+  }
+  *index = mpl_load64_rlx(&root()->count);
+  unsigned k = chunk_of(*index);
+  mpl_off chunk = k < MPL_OBJECT_CHUNKS ? mpl_load64_rlx(&root()->chunk[k]) : 0;
+  if (chunk == 0) return NULL;
+  struct mpl_object *e =
+      MPL_AT(struct mpl_object, chunk + (*index - chunk_first(k)) * sizeof(struct mpl_object));
+  mpl_store64_rlx(&e->id, (uint64_t)1 << 32 | *index); /* beyond the count: nobody's yet */
+  mpl_store64_rlx(&e->type, MPL_TYPE_NONE);
+  mpl_store64_rlx(&e->refs, 0);
+  mpl_tx_publish(&root()->count, *index + 1);
+  return e;
+}
+
+/* Gives the object, whose body lies in the caller's hand, its entry and the caller a reference. */
+static enum mpl_status enter(enum mpl_object_type type, mpl_off block, uint64_t *id) {
+  for (;;) {
+    enum mpl_status s = mpl_reflist_reserve(mpl_load64_acq(&root()->count));
+    if (s != MPL_OK) return s; /* else the object lock is held and the newest list has room */
+    uint64_t index;
+    struct mpl_object *e = tx_take_entry(&index);
+    if (e != NULL) {
+      *id = mpl_load64_rlx(&e->id);
+      mpl_tx_store(&e->type, type);
+      mpl_tx_store(&e->refs, 1);
+      mpl_tx_store(&e->body, block);
+      mpl_tx_store(&root()->live, mpl_load64_rlx(&root()->live) + 1);
+      mpl_hand_take(mpl_self, block);
+      mpl_reflist_tx_add(*id);
+      mpl_tx_commit();
+      mpl_robust_unlock(&root()->lock);
+      mpl_reflist_added(*id);
+      return MPL_OK;
+    }
+    mpl_robust_unlock(&root()->lock);
+    s = grow();
+    if (s != MPL_OK) return s;
+  }
+}
+
+/*
+** Makes an object with a body of `size` bytes, which is zero and then filled by `init` (may be NULL).
+** The caller then holds a reference. MPL_OK; MPL_NOMEM, MPL_NOPRIVATE or what init returned, and
+** nothing has changed.
+*/
+enum mpl_status mpl_object_new(enum mpl_object_type type, uint64_t size,
+                               enum mpl_status (*init)(void *body, const void *arg),
+                               const void *arg, uint64_t *id) {
+  mpl_off block;
+  enum mpl_status s = mpl_heap_alloc(size + MPL_CACHE_LINE - MPL_HEAP_ALIGN, &block);
+  if (s != MPL_OK) return s;
+  struct mpl_object unborn = {.body = block};
+  void *body = mpl_object_body_of(&unborn);
+  memset(body, 0, size);
+  if (init != NULL) s = init(body, arg);
+  if (s == MPL_OK) s = enter(type, block, id);
+  if (s != MPL_OK) mpl_heap_free(mpl_self, block);
+  return s;
+}
+
+/*
+** References
+*/
+
+/* In a section under the object lock: counts one reference more. The object is alive. */
+void mpl_object_tx_ref(uint64_t id) {
+  struct mpl_object *e = find(id);
+  MPL_ASSERT(e != NULL);
+  mpl_tx_store(&e->refs, mpl_load64_rlx(&e->refs) + 1);
+}
+
+/* In a section under the object lock: counts one less. True if that was the last: the object then
+   stands in the grave list and the caller calls mpl_object_bury once it holds no lock. */
+bool mpl_object_tx_unref(uint64_t id) {
+  struct mpl_object *e = find(id);
+  MPL_ASSERT(e != NULL);
+  uint64_t refs = mpl_load64_rlx(&e->refs) - 1;
+  mpl_tx_store(&e->refs, refs);
+  if (refs > 0) return false;
+  mpl_tx_store(&e->next, mpl_load64_rlx(&root()->grave));
+  mpl_tx_store(&root()->grave, index_of(id));
+  mpl_tx_store(&root()->live, mpl_load64_rlx(&root()->live) - 1);
+  return true;
+}
+
+/* The caller wants one handle more for the object: a reference if it has none yet. MPL_GONE if there
+   is no such object; MPL_NOMEM, MPL_NOPRIVATE. */
+enum mpl_status mpl_object_retain(uint64_t id) {
+  if (mpl_reflist_again(id)) return MPL_OK;
+  enum mpl_status s = mpl_reflist_reserve(index_of(id));
+  if (s != MPL_OK) return s;
+  if (find(id) == NULL) {
+    mpl_robust_unlock(&root()->lock);
+    return MPL_GONE;
+  }
+  mpl_object_tx_ref(id);
+  mpl_reflist_tx_add(id);
+  mpl_tx_commit();
+  mpl_robust_unlock(&root()->lock);
+  mpl_reflist_added(id);
+  return MPL_OK;
+}
+
+/*
+** Dismantling
+*/
+
+/* Takes the next object off the grave list, or goes on with the one that a dead process had begun.
+   The grave lock is held. 0: none left. */
+static uint64_t next_burial(void) {
+  if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return 0;
+  uint64_t index = mpl_load64_rlx(&root()->burying);
+  if (index == 0 && (index = mpl_load64_rlx(&root()->grave)) != 0) {
+    mpl_tx_store(&root()->burying, index);
+    mpl_tx_store(&root()->grave, mpl_load64_rlx(&mpl_object_entry(index)->next));
+    mpl_tx_commit();
+  }
+  mpl_robust_unlock(&root()->lock);
+  return index;
+}
+
+/* Nothing hangs off the body any more: frees it and the entry. */
+static void finish_burial(uint64_t index) {
+  struct mpl_object *e = mpl_object_entry(index);
+  mpl_off body = mpl_load64_rlx(&e->body);
+  if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return;
+  mpl_hand_put(mpl_self, body, MPL_HAND_BLOCK);
+  mpl_tx_store(&e->type, MPL_TYPE_NONE);
+  mpl_tx_store(&e->body, 0);
+  mpl_tx_store(&e->id, mpl_load64_rlx(&e->id) + ((uint64_t)1 << 32));
+  mpl_tx_store(&e->next, mpl_load64_rlx(&root()->free));
+  mpl_tx_store(&root()->free, index);
+  mpl_tx_store(&root()->burying, 0);
+  mpl_tx_commit();
+  mpl_robust_unlock(&root()->lock);
+  mpl_heap_free(mpl_self, body);
+}
+
+/* Dismantles whatever nobody refers to any more. The caller holds no lock. If another process is at
+   it already, that one does it. */
+void mpl_object_bury(void) {
+  while (mpl_load64_acq(&root()->grave) != 0 || mpl_load64_acq(&root()->burying) != 0) {
+    enum mpl_status s = mpl_robust_trylock(&root()->grave_lock);
+    if (s != MPL_OK && s != MPL_RECOVERED) return;
+    uint64_t index;
+    while ((index = next_burial()) != 0) {
+      struct mpl_object *e = mpl_object_entry(index);
+      const struct mpl_object_ops *ops =
+          mpl_object_ops_of((enum mpl_object_type)mpl_load64_rlx(&e->type));
+      if (ops->dismantle != NULL) ops->dismantle(mpl_object_body_of(e));
+      finish_burial(index);
+    }
+    mpl_robust_unlock(&root()->grave_lock);
+  }
+}
+
+/* Makes the table, empty. Only before anybody else can see the arena. */
+enum mpl_status mpl_object_create_table(struct mpl_object_root *objects) {
+  if (mpl_robust_init(&objects->lock, MPL_RANK_OBJECT) != MPL_OK ||
+      mpl_robust_init(&objects->grave_lock, MPL_RANK_GRAVE) != MPL_OK)
+    return MPL_ERRNO;
+  mpl_store64_rlx(&objects->count, 1);
+  return MPL_OK;
+}

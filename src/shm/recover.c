@@ -1,0 +1,118 @@
+/*
+** Recovery: see recover.h.
+*/
+#include "shm/recover.h"
+
+#include "base/os.h"
+#include "shm/message.h"
+#include "shm/object.h"
+#include "shm/reflist.h"
+#include "shm/super.h"
+
+/* A slot reserved by a process that died during the fork is taken back after this long: the child, if
+   there is one, has had time to claim it. One that comes later still finds it gone and ends. */
+#define CLAIM_NS (10 * MPL_NS_PER_S)
+
+static struct mpl_super *super(void) {
+  return mpl_super();
+}
+
+/* Rolls the journal of a dead process back. Its identity is looked at again under the lock: others may
+   have cleaned up, and the slot may belong to somebody else by now. */
+static bool roll_back(struct mpl_slot *slot, uint64_t ident) {
+  bool whole = true;
+  if (mpl_robust_lock(&slot->journal_lock) == MPL_DAMAGED) return false;
+  if (mpl_slot_ident(slot) == ident && !mpl_slot_lives(slot)) {
+    enum mpl_journal_end end = mpl_journal_roll(&slot->journal);
+    if (end != MPL_JOURNAL_EMPTY) mpl_add64_ar(&super()->rolled_back, 1);
+    whole = end != MPL_JOURNAL_BROKEN;
+  }
+  mpl_robust_unlock(&slot->journal_lock);
+  return whole;
+}
+
+/* Called with the lock of a dead process held, which says that `holder` was the last to take it. That
+   may be somebody else if the dead one had no time to say so; then there is nothing to roll back. */
+static bool recover_lock(const struct mpl_robust *lock, uint64_t holder) {
+  /* Rolling back is begun anew by whoever has this lock now. */
+  if (lock->rank == MPL_RANK_JOURNAL) return true;
+  struct mpl_slot *slot = mpl_slot_find(holder);
+  return slot == NULL || mpl_slot_lives(slot) || roll_back(slot, holder);
+}
+
+/* Makes the robust locks call recovery; before the first of them is taken. */
+void mpl_recover_install(void) {
+  mpl_robust_install(recover_lock);
+}
+
+/* Wakes those that the dead process had to wake, and those that may have missed a wake-up because it
+   went to the dead process. */
+static void wake_for(struct mpl_slot *slot) {
+  mpl_journal_wake(&slot->journal);
+  mpl_off ec = mpl_load64_rlx(&slot->waiting);
+  if (ec != 0) mpl_ec_wake(MPL_AT(struct mpl_ec, ec), MPL_EC_ALL);
+  mpl_store64_rlx(&slot->waiting, 0);
+  mpl_os_futex_wake(mpl_slot_life_word(slot), INT32_MAX);
+}
+
+static void empty_hand(struct mpl_slot *slot) {
+  uint64_t n;
+  while ((n = mpl_load64_rlx(&slot->hand_count)) > 0) {
+    uint64_t item = mpl_load64_rlx(&slot->hand[n - 1]);
+    mpl_off off = item & ~(uint64_t)MPL_HAND_KIND_MASK;
+    if ((item & MPL_HAND_KIND_MASK) == MPL_HAND_MESSAGE)
+      mpl_message_drop(slot, off);
+    else
+      mpl_heap_free(slot, off);
+  }
+}
+
+/* Cleans up after the process of this identity if it is dead and nobody has done so yet. No lock is
+   held. */
+void mpl_recover(uint64_t ident) {
+  struct mpl_slot *slot = mpl_slot_find(ident);
+  if (slot == NULL || mpl_slot_lives(slot)) return;
+  if (mpl_robust_lock(&slot->cleanup_lock) == MPL_DAMAGED) return;
+  if (mpl_slot_ident(slot) == ident && roll_back(slot, ident)) {
+    wake_for(slot);
+    empty_hand(slot);
+    mpl_reflist_drop_all(slot);
+    mpl_slot_release(slot, ident);
+    mpl_add64_ar(&super()->recovered, 1);
+  }
+  mpl_robust_unlock(&slot->cleanup_lock);
+  mpl_object_bury();
+}
+
+/* Takes back a slot whose process never claimed it: the fork failed, or the child died before. The
+   caller knows that it will not be claimed any more, or accepts that the claim then fails. */
+void mpl_recover_unclaimed(struct mpl_slot *slot, uint64_t ident) {
+  uint64_t reserved = MPL_SLOT_RESERVED;
+  if (mpl_slot_ident(slot) == ident) mpl_cas64_ar(&slot->state, &reserved, MPL_SLOT_ENDED);
+  mpl_recover(ident);
+}
+
+static void look_at(uint64_t index) {
+  struct mpl_slot *slot = mpl_slot_at(index);
+  uint64_t ident = mpl_slot_ident(slot), state = mpl_load64_acq(&slot->state);
+  if (slot == mpl_self || state == MPL_SLOT_FREE) return;
+  if (state != MPL_SLOT_RESERVED) {
+    mpl_recover(ident);
+  } else if (!mpl_slot_ident_lives(mpl_load64_rlx(&slot->reserver)) &&
+             mpl_os_now() - (int64_t)mpl_load64_rlx(&slot->reserved_at) > CLAIM_NS) {
+    mpl_recover_unclaimed(slot, ident);
+  }
+}
+
+/* Looks at the next n slots of the table, so that the dead whom nobody waits for are noticed. */
+void mpl_recover_some(unsigned n) {
+  static MPL_PER_PROCESS uint64_t next;
+  uint64_t count = mpl_slot_count();
+  for (unsigned i = 0; i < n; i++) look_at(next++ % count);
+}
+
+/* Looks at all of them. */
+void mpl_recover_all(void) {
+  uint64_t count = mpl_slot_count();
+  for (uint64_t i = 0; i < count; i++) look_at(i);
+}

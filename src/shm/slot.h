@@ -1,0 +1,106 @@
+/*
+** The process table: one slot for each process of the program.
+**
+** A slot belongs to the process that claimed it until it is recovered. Its identity is its index and
+** a generation that changes each time the slot is given back, so that an identity, unlike a pid, is
+** never used twice.
+**
+** The life mutex is locked by its process at birth and never unlocked; the kernel marks it
+** owner-dead when the process ends, by whatever way (or replaces itself by exec: either way it is no
+** member any more). This is the one test of liveness. Exit codes come from waitpid alone.
+**
+** The hand: blocks, messages and references that the process has taken out of a structure, or has
+** not yet put into one. Recovery gives them back.
+**
+** Who writes what: the owner, unless said otherwise. A recoverer takes the owner's place once the
+** owner is dead, under `journal_lock` for the journal and under `cleanup_lock` for the rest.
+*/
+#ifndef MPL_SHM_SLOT_H
+#define MPL_SHM_SLOT_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "shm/arena.h"
+#include "shm/journal.h"
+#include "sync/robust.h"
+
+#define MPL_SLOT_INDEX_BITS 16
+#define MPL_SLOT_IDENT_MASK (((uint64_t)1 << 47) - 1) /* an identity fits into 47 bits */
+#define MPL_SLOT_CHUNK 32 /* slots in one chunk of the table */
+#define MPL_SLOT_CHUNKS 1024
+#define MPL_SLOT_NAME 64
+#define MPL_HAND_MAX 40
+
+enum mpl_slot_state {
+  MPL_SLOT_FREE,
+  MPL_SLOT_RESERVED, /* a parent has taken it for a child that has not claimed it yet */
+  MPL_SLOT_LIVE,     /* claimed: the life mutex tells whether its process lives */
+  MPL_SLOT_ENDED     /* its process said that it ends, and has given back what it held */
+};
+
+/* What lies in a hand: an offset, and in its low bits what it is. */
+enum mpl_hand_kind { MPL_HAND_BLOCK = 1, MPL_HAND_MESSAGE = 2 };
+#define MPL_HAND_KIND_MASK 15u
+
+struct mpl_slot {
+  MPL_ALIGNED mpl_a64 ident;  /* generation << 16 | index; changed by whoever frees the slot */
+  mpl_a64 state;              /* enum mpl_slot_state */
+  mpl_a64 pid;
+  mpl_a64 parent;             /* identity of the parent, 0 for the main program */
+  mpl_a64 reserver;           /* who reserved it, while RESERVED */
+  mpl_a64 reserved_at;        /* when, ns; see mpl_recover_some */
+  mpl_a64 daemon;             /* 1: dies with its parent */
+  mpl_a64 interrupt;          /* 1: the next SIGINT comes from Process:interrupt; written by anyone */
+  mpl_a64 next_free;          /* free list of the table; under its lock */
+  mpl_a64 refs;               /* newest list of references (shm/object.c); under the object lock */
+  mpl_a64 waiting;            /* event count that the process sleeps on, for recovery; 0: none */
+  mpl_a64 exit_code;          /* exit status + 1 once ENDED; 0: unknown */
+  char name[MPL_SLOT_NAME];
+  MPL_ALIGNED mpl_a32 doorbell; /* changed and woken by the owner's signal handlers */
+  mpl_a32 cpu;                /* CPU + 1 on which the process was last seen; a hint, stale at will */
+  MPL_ALIGNED pthread_mutex_t life;
+  struct mpl_robust journal_lock; /* serialises those who roll the journal back; innermost */
+  struct mpl_robust cleanup_lock; /* serialises those who clean up; outermost */
+  mpl_a64 hand_count;
+  mpl_a64 hand[MPL_HAND_MAX];
+  struct mpl_journal journal;
+};
+
+struct mpl_slot_root {
+  struct mpl_robust lock; /* guards the free list and the growth of the table */
+  mpl_a64 free;           /* index + 1 of the first free slot, 0: none */
+  mpl_a64 count;          /* slots that exist, free or not; only grows */
+  mpl_a64 live;           /* slots that are not free */
+  mpl_a64 chunk[MPL_SLOT_CHUNKS]; /* offsets */
+};
+
+/* The slot of this process; NULL before mpl_shm_create. */
+extern MPL_PER_PROCESS struct mpl_slot *mpl_self;
+
+enum mpl_status mpl_slot_create(struct mpl_slot_root *root, mpl_off first_chunk);
+enum mpl_status mpl_slot_reserve(const char *name, bool daemon, struct mpl_slot **out);
+void mpl_slot_release(struct mpl_slot *slot, uint64_t ident);
+bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident);
+void mpl_slot_set_name(struct mpl_slot *slot, const char *name);
+struct mpl_slot *mpl_slot_find(uint64_t ident);
+struct mpl_slot *mpl_slot_at(uint64_t index);
+uint64_t mpl_slot_count(void);
+bool mpl_slot_lives(const struct mpl_slot *slot);
+bool mpl_slot_ident_lives(uint64_t ident);
+mpl_a32 *mpl_slot_life_word(struct mpl_slot *slot);
+uint32_t mpl_slot_life_arm(struct mpl_slot *slot);
+
+void mpl_hand_put(struct mpl_slot *slot, mpl_off off, enum mpl_hand_kind kind);
+void mpl_hand_take(struct mpl_slot *slot, mpl_off off);
+void mpl_hand_turn(struct mpl_slot *slot, mpl_off off, enum mpl_hand_kind kind);
+
+static inline uint64_t mpl_slot_ident(const struct mpl_slot *slot) {
+  return mpl_load64_acq(&slot->ident);
+}
+
+static inline uint64_t mpl_slot_index(uint64_t ident) {
+  return ident & ((1u << MPL_SLOT_INDEX_BITS) - 1);
+}
+
+#endif

@@ -1,0 +1,113 @@
+/*
+** Waiting: see wait.h.
+**
+** Spinning. Across CPUs a wake-up by futex costs 20 to 40 microseconds and a spin that succeeds
+** under one; against a peer on the same CPU a spin costs a time slice. So a process spins only if the
+** peer was last seen on another CPU, and for about as long as its last short waits took: two
+** processes that answer each other at once find into spinning even when each wake-up is slow, and
+** one that waits long soon stops spinning at all.
+*/
+#include "shm/wait.h"
+
+#include "base/os.h"
+
+#define SPIN_LEAST 3000    /* ns */
+#define SPIN_MOST 100000
+#define SHORT_WAIT 150000
+
+/* Looks between two looks at the clock, which is dearer than a look. */
+#define LOOKS 32
+
+enum { SPIN, ARM, SLEEP };
+
+mpl_a32 mpl_wait_attention;
+
+/* How long this process spins at present, ns. */
+static MPL_PER_PROCESS int64_t budget = SPIN_LEAST;
+
+/* For signal handlers: makes the sleep of this process end, also if it is only about to begin. */
+void mpl_wait_ring(void) {
+  if (mpl_self != NULL) mpl_add32_ar(&mpl_self->doorbell, 1);
+}
+
+/* Lets others know on which CPU this process runs. */
+void mpl_wait_show_cpu(void) {
+  uint32_t cpu = (uint32_t)(mpl_os_cpu() + 1);
+  if (mpl_load32_rlx(&mpl_self->cpu) != cpu) mpl_store32_rlx(&mpl_self->cpu, cpu);
+}
+
+/* Whether the peer was last seen on another CPU than the caller's. */
+static bool peer_is_elsewhere(uint64_t peer) {
+  struct mpl_slot *slot = mpl_slot_find(peer);
+  if (slot == NULL || slot == mpl_self) return false;
+  mpl_wait_show_cpu();
+  uint32_t cpu = mpl_load32_rlx(&slot->cpu);
+  return cpu != 0 && cpu != mpl_load32_rlx(&mpl_self->cpu);
+}
+
+/* Watches the word until it changes, the budget is spent, the deadline passed or a signal came. */
+static void spin(const struct mpl_wait *w, int64_t deadline) {
+  int64_t end = w->began + budget;
+  if (end > deadline) end = deadline;
+  do {
+    for (int i = 0; i < LOOKS; i++) {
+      if (mpl_load64_acq(w->watch) != w->seen || mpl_load32_rlx(&mpl_wait_attention)) return;
+      mpl_cpu_relax();
+    }
+  } while (mpl_os_now() < end);
+}
+
+static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
+  struct mpl_os_word words[3];
+  int n = 0;
+  words[n++] = (struct mpl_os_word){&w->ec->word, w->armed};
+  words[n++] = (struct mpl_os_word){&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
+  /* The handlers set the flag before they ring: rung before the load above, it is seen here. */
+  if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
+  struct mpl_slot *peer = w->mortal ? mpl_slot_find(w->peer) : NULL;
+  if (w->mortal && peer == NULL) return MPL_OK;
+  if (peer != NULL) {
+    words[n++] = (struct mpl_os_word){mpl_slot_life_word(peer), mpl_slot_life_arm(peer)};
+    if (!mpl_slot_lives(peer) || mpl_slot_ident(peer) != w->peer) return MPL_OK;
+  }
+  mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(w->ec));
+  enum mpl_status s = mpl_ec_sleep(words, n, deadline);
+  mpl_store64_rlx(&mpl_self->waiting, 0);
+  /* The kernel has woken one of those who wait for this death; the others are woken here. */
+  if (peer != NULL && !mpl_slot_lives(peer)) mpl_os_futex_wake(mpl_slot_life_word(peer), INT32_MAX);
+  return s;
+}
+
+/* One step of waiting after a try that said MPL_BLOCK. MPL_OK: try again; MPL_TIMEOUT; MPL_SIGNAL. */
+enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
+  if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
+  if (deadline <= 0) return MPL_TIMEOUT;
+  switch (w->phase) {
+    case SPIN:
+      w->began = mpl_os_now();
+      if (w->began >= deadline) return MPL_TIMEOUT;
+      if (w->watch != NULL && peer_is_elsewhere(w->peer)) {
+        w->phase = ARM;
+        spin(w, deadline);
+        return MPL_OK;
+      }
+      /* fall through */
+    case ARM:
+      w->armed = mpl_ec_arm(w->ec);
+      w->phase = SLEEP;
+      return MPL_OK;
+    default:
+      w->phase = ARM;
+      return sleep_on(w, deadline);
+  }
+}
+
+/* Ends a wait, whatever came of it, and learns from it how long to spin. */
+void mpl_wait_done(struct mpl_wait *w) {
+  if (w->began == 0) return;
+  int64_t took = mpl_os_now() - w->began;
+  if (took < SHORT_WAIT)
+    budget = 2 * took < SPIN_LEAST ? SPIN_LEAST : 2 * took > SPIN_MOST ? SPIN_MOST : 2 * took;
+  else if (budget > SPIN_LEAST)
+    budget /= 2;
+}

@@ -1,0 +1,40 @@
+/*
+** Waiting for something in shared memory: spin a little if that is likely to help, then sleep.
+**
+** Use: try; while that says MPL_BLOCK, call mpl_wait_step and try again; in the end mpl_wait_done.
+**
+**   struct mpl_wait w = MPL_WAIT_INIT;
+**   while ((s = try(&w)) == MPL_BLOCK && (s = mpl_wait_step(&w, deadline)) == MPL_OK) {}
+**   mpl_wait_done(&w);
+**
+** A try that cannot go on says in the mpl_wait what has to change. Every sleep ends for its event,
+** its deadline, a signal (attention below), the death of the one it waits for, or the backstop.
+*/
+#ifndef MPL_SHM_WAIT_H
+#define MPL_SHM_WAIT_H
+
+#include "shm/slot.h"
+
+struct mpl_wait {
+  struct mpl_ec *ec;    /* signalled when it is worth trying again */
+  const mpl_a64 *watch; /* differs from `seen` when it is worth trying again; for spinning; or NULL */
+  uint64_t seen;
+  uint64_t peer;        /* identity of who will change it, as far as one knows; 0: nobody known */
+  bool mortal;          /* the death of the peer ends the wait */
+  /* private */
+  int phase;
+  uint32_t armed;
+  int64_t began;
+};
+
+#define MPL_WAIT_INIT {0}
+
+/* Bits set by signal handlers (proc/signal.h): a wait ends with MPL_SIGNAL while one is set. */
+extern mpl_a32 mpl_wait_attention;
+
+enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline);
+void mpl_wait_done(struct mpl_wait *w);
+void mpl_wait_ring(void);
+void mpl_wait_show_cpu(void);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+** Event counts: see eventcount.h. mpl_ec_sleep is the one place of mpl that sleeps on words.
+*/
+#include "sync/eventcount.h"
+
+#include <errno.h>
+
+#include "base/point.h"
+
+/* A sleep never lasts longer than this before the sleeper looks again: the backstop for a wake-up
+   that was lost with a process nobody has noticed to be dead yet. */
+#define BACKSTOP_NS MPL_NS_PER_S
+
+/* Without futex_waitv only the first of several words can be slept on; the others are looked at
+   this often. */
+#define POLL_NS (5 * 1000 * 1000LL)
+
+/* Says that the caller is about to sleep; returns the value of the word to sleep on. The caller must
+   look at the state again before it does. */
+uint32_t mpl_ec_arm(struct mpl_ec *ec) {
+  uint32_t v = mpl_load32_rlx(&ec->word);
+  MPL_POINT();
+  if ((v & 1u) == 0) v = mpl_or32_ar(&ec->word, 1u) | 1u;
+  mpl_fence_sc();
+  return v;
+}
+
+/*
+** Changes the count and wakes up to n sleepers; the caller has changed the state before. With fewer
+** than n sleepers the flag is taken back, unless somebody has armed or signalled since.
+*/
+void mpl_ec_wake(struct mpl_ec *ec, int n) {
+  uint32_t v = mpl_add32_ar(&ec->word, 2u) + 2u;
+  MPL_POINT();
+  if (mpl_os_futex_wake(&ec->word, n) < n && (v & 1u) != 0) {
+    uint32_t expected = v;
+    mpl_cas32_ar(&ec->word, &expected, v & ~1u);
+  }
+}
+
+/*
+** Sleeps until one of the words differs from what was seen or is woken, a signal arrives, or the
+** backstop of a second ends: MPL_OK, "look again". MPL_TIMEOUT once the deadline has passed.
+*/
+enum mpl_status mpl_ec_sleep(const struct mpl_os_word *words, int n, int64_t deadline) {
+  int64_t now = mpl_os_now();
+  if (now >= deadline) return MPL_TIMEOUT;
+  bool poll = n > 1 && !mpl_os_has_waitv();
+  int64_t slice = poll ? POLL_NS : BACKSTOP_NS;
+  int64_t end = deadline - now > slice ? now + slice : deadline;
+  if (poll || n == 1) {
+    for (int i = 1; i < n; i++)
+      if (mpl_load32_acq(words[i].word) != words[i].seen) return MPL_OK;
+    mpl_os_futex_wait(words[0].word, words[0].seen, end);
+  } else {
+    mpl_os_futex_waitv(words, n, end);
+  }
+  return MPL_OK;
+}
