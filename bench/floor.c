@@ -230,6 +230,7 @@ static void locked_batch(void *state, int n)
 static void copy_produce(void *state)
 {
   static unsigned char block[MIB];
+  memset(block, 'x', MIB); /* pages of its own, not the page of zeros */
   for (;;)
     ring_put(state, block, MIB, BLOCK_SLOTS);
 }

@@ -24,12 +24,17 @@ local ENDS = {
 }
 
 describe("the exit code of a child ended by", function()
-  local lines = {}
+  local lines = { [0] = [[
+    local function run(name, target)
+      local p = process.Process(target):start()
+      p:join()
+      report(name, p.exitcode)
+    end
+  ]] }
   for i, case in ipairs(ENDS) do
-    lines[i] = ("local p = process.Process(function() %s end):start(); p:join(); report(%q, p.exitcode)")
-      :format(case[2], case[1])
+    lines[i] = ("run(%q, function() %s end)"):format(case[1], case[2])
   end
-  local out = support.fixture(table.concat(lines, "\n"))
+  local out = support.fixture(table.concat(lines, "\n", 0))
 
   for _, case in ipairs(ENDS) do
     it(case[1] .. " is " .. case[3], function() assert.equal(tostring(case[3]), out[case[1]]) end)
@@ -88,7 +93,7 @@ describe("an error that a child does not handle", function()
     return (stderr:sub(last + 1):gsub("\nProcess %a+ %(pid.*", ""))
   end
 
-  for _, name in ipairs { "Text", "Nested", "Bare", "Table", "Shown", "Nil", "Number", "Index", "Overflow" } do
+  for name in ("Text Nested Bare Table Shown Nil Number Index Overflow"):gmatch "%a+" do
     it("gives 1 and is printed once with its process and traceback: " .. name, function()
       assert.matches("^%d+ 1$", out[name])
       assert.equal(1, support.count(out().stderr, "Process " .. name .. " "))
@@ -96,14 +101,17 @@ describe("an error that a child does not handle", function()
     end)
   end
   it("is printed with its position", function()
-    support.mentions(printed "Text", out.script .. ":6: a text\n")
+    support.mentions(printed "Text", out.script .. ":7: a text\n")
     support.mentions(printed "Bare", "no position\n")
     assert.equal("no position", printed("Bare"):match "^[^\n]*")
   end)
   it("is printed with the functions that it came through", function()
-    support.mentions(printed "Nested", out.script .. ":8: from inside\n", out.script .. ":9: ", "inner", "outer")
+    local text = printed "Nested"
+    support.mentions(text, out.script .. ":9: from inside\n", out.script .. ":10: ", "'outer'")
   end)
-  it("is printed as __tostring says", function() support.mentions(printed "Shown", "shown as text") end)
+  it("is printed as __tostring says", function()
+    support.mentions(printed "Shown", "shown as text")
+  end)
   it("need not be a string", function()
     support.mentions(printed "Table", "table")
     support.mentions(printed "Nil", "nil")

@@ -1,10 +1,11 @@
--- What runs at a process's end: handlers, finalizers, to-be-closed variables; each in its own process only.
+-- What runs at a process's end, and in which: handlers, finalizers, to-be-closed variables.
 
 local support = require "spec.support"
 
 local ENDS = {
   ["a return"] = { "", 0 }, ["os.exit"] = { "os.exit(3)", 3 },
-  ["os.exit, closing"] = { "os.exit(4, true)", 4 }, ["an error"] = { "error 'expected by the spec'", 1 },
+  ["os.exit, closing"] = { "os.exit(4, true)", 4 },
+  ["an error"] = { "error 'expected by the spec'", 1 },
 }
 
 for name, case in pairs(ENDS) do
@@ -41,7 +42,7 @@ for name, case in pairs(ENDS) do
     assert.equal(case[2], result.status)
   end)
 
-  describe("the parent's finalizers and to-be-closed variables, with a child that ends by " .. name, function()
+  describe("finalizers and to-be-closed variables, with a child that ends by " .. name, function()
     local result
     lazy_setup(function()
       result = support.run(([[
@@ -60,7 +61,7 @@ for name, case in pairs(ENDS) do
       ]]):format(case[1]))
     end)
 
-    it("run in the parent only", function()
+    it("of the parent run in the parent only", function()
       assert.equal(1, support.count(result.stdout, "child|"))
       assert.equal(1, support.count(result.stdout, "inner|"))
       assert.equal("main|close|finalizer|", result.stdout:match "main|.*")

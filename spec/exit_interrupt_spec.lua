@@ -9,11 +9,12 @@ local SIGINT = 2
 local WAITS = {
   { "a busy loop", "while true do end", busy = true },
   { "a busy coroutine", "coroutine.wrap(function() while true do end end)()", busy = true },
-  { "a busy coroutine resumed again and again",
-    "local co = coroutine.wrap(function() while true do coroutine.yield() end end); while true do co() end",
-    busy = true },
-  { "a busy loop under calls", "local function f(n) if n > 0 then f(n - 1) end end; while true do f(50) end",
-    busy = true },
+  { "a busy coroutine resumed again and again", [[
+      local co = coroutine.wrap(function() while true do coroutine.yield() end end)
+      while true do co() end
+    ]], busy = true },
+  { "a busy loop under calls",
+    "local function f(n) if n > 0 then f(n - 1) end end while true do f(50) end", busy = true },
   { "sleep", "process.sleep(1000)" },
   { "the get of an empty queue", "process.Queue():get()" },
   { "the get of an empty queue with a timeout", "process.Queue():get(1000)" },
@@ -167,7 +168,8 @@ describe("Ctrl-C", function()
     assert.equal(1, support.count(result.stderr, "stack traceback:"), result.stderr)
   end)
 
-  for _, wait in ipairs { WAITS[1], WAITS[2], WAITS[5], WAITS[6], WAITS[11], WAITS[14], WAITS[16] } do
+  for _, index in ipairs { 1, 2, 5, 6, 11, 14, 16 } do
+    local wait = WAITS[index]
     it("that the program handles lets it go on: in " .. wait[1], function()
       local run = support.start(([[
         local lock, ready, go = process.Lock(), process.Event(), process.Queue()

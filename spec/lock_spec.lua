@@ -1,4 +1,4 @@
--- Lock: exclusion, its calls, and what happens when a holder or a waiter dies.
+-- Lock: its calls, exclusion, and how it is shared.
 
 local support = require "spec.support"
 
@@ -20,9 +20,12 @@ describe("a lock", function()
     report("release", lock:release())
     report("free", lock:locked(), tostring(lock))
     report("released twice", try(lock.release, lock), lock:locked())
-    report("forms", lock:acquire(true) and lock:release() == nil, lock:acquire(false) and lock:release() == nil,
-      lock:acquire(0) and lock:release() == nil, lock:acquire(-1) and lock:release() == nil,
-      lock:acquire(true, nil) and lock:release() == nil, lock:acquire(nil) and lock:release() == nil)
+    local function taken(...)
+      local ok = lock:acquire(...)
+      lock:release()
+      return ok
+    end
+    report("forms", taken(true), taken(false), taken(0), taken(-1), taken(true, nil), taken(nil))
     report("results", select("#", lock:acquire()), select("#", lock:release()))
   ]]
 
@@ -31,7 +34,9 @@ describe("a lock", function()
     assert.equal("true", out.acquire)
     assert.equal("1 0", out.results)
   end)
-  it("shows its owner", function() assert.equal("true false <Lock(owner=MainProcess)>", out.held) end)
+  it("shows its owner", function()
+    assert.equal("true false <Lock(owner=MainProcess)>", out.held)
+  end)
   it("refuses at once without block, whatever the timeout", function()
     assert.equal("false timeout", out.refused)
     assert.equal("false timeout", out["refused with timeout"])
@@ -124,7 +129,9 @@ describe("with", function()
     local callable = setmetatable({}, { __call = function(_, x) return x end })
     report("callable", lock:with(callable, "x"))
     report("no function", try(lock.with, lock), lock:locked())
-    report("nested", lock:with(function() return process.Lock():with(function() return "inner" end) end))
+    report("nested", lock:with(function()
+      return process.Lock():with(function() return "inner" end)
+    end))
     report("own release", try(lock.with, lock, function() lock:release() end), lock:locked())
   ]]
 
@@ -169,9 +176,10 @@ describe("a lock held by another process", function()
     p:join()
     report("mine", lock:locked(), lock:abandoned())
     lock:release()
-    local child = process.Process(function() report("inherited", lock:locked(), lock:acquire(false)) end)
     lock:acquire()
-    child:start():join()
+    process.Process(function()
+      report("inherited", lock:locked(), lock:acquire(false))
+    end):start():join()
     report("still mine", lock:locked(), lock:abandoned(), tostring(lock))
   ]]
 
@@ -229,7 +237,9 @@ describe("exclusion", function()
     os.remove(path)
   ]]
 
-  it("is complete, whatever form of the call is used", function() assert.equal("1000 0 false", out.count) end)
+  it("is complete, whatever form of the call is used", function()
+    assert.equal("1000 0 false", out.count)
+  end)
 end)
 
 describe("sharing a lock", function()
@@ -279,229 +289,15 @@ describe("sharing a lock", function()
     assert.equal("true false timeout", out.message)
     assert.equal("false", out.released)
   end)
-  it("works from inside tables and closures", function() assert.equal("true false timeout", out.nested) end)
+  it("works from inside tables and closures", function()
+    assert.equal("true false timeout", out.nested)
+  end)
   it("works whoever made it, and after that process has ended", function()
     assert.equal("true false timeout", out["made by a child"])
     assert.equal("true", out["child still holds"])
     assert.equal("true false", out["outlives its maker"])
   end)
-  it("lives in a message alone", function() assert.equal("true false timeout", out["kept by a message"]) end)
-end)
-
--- How a holder ends; each leaves the lock locked.
-local DEATHS = {
-  ["is killed"] = "fx.die 'KILL'", ["is terminated"] = "fx.die 'TERM'", ["returns"] = "",
-  ["exits"] = "os.exit(0)", ["fails"] = "error 'expected by the spec'",
-}
-
-for how, last in pairs(DEATHS) do
-  describe("a lock whose holder " .. how, function()
-    local out = support.fixture(([[
-      local lock, held = process.Lock(), process.Event()
-      local function hold_and_die()
-        held:clear()
-        local p = process.Process(function()
-          lock:acquire()
-          held:set()
-          %s
-        end):start()
-        held:wait()
-        p:join()
-      end
-      hold_and_die()
-      report("dead", lock:locked(), lock:abandoned())
-      report("acquire", lock:acquire())
-      report("taken", lock:locked(), lock:abandoned(), tostring(lock))
-      report("refused", lock:acquire(false))
-      report("release", lock:release())
-      report("ordinary", lock:abandoned(), lock:locked(), lock:acquire())
-      lock:release()
-      hold_and_die()
-      report("not blocking", lock:acquire(false))
-      lock:release()
-      hold_and_die()
-      report("with timeout", lock:acquire(30))
-      lock:release()
-      hold_and_die()
-      do
-        local held, word = lock:hold()
-        report("hold", type(held) ~= "nil", word, lock:abandoned())
-        local guard <close> = held
-      end
-      report("held", lock:locked(), lock:abandoned())
-      hold_and_die()
-      report("with", lock:with(function() return lock:abandoned(), "done" end))
-      report("after with", lock:locked(), lock:abandoned(), lock:acquire())
-      lock:release()
-      hold_and_die()
-      report("freed", lock:release())
-      report("after freed", lock:locked(), lock:abandoned(), (lock:acquire()))
-      lock:release()
-    ]]):format(last))
-
-    it("stays locked, and is abandoned", function() assert.equal("true true", out.dead) end)
-    it("is acquired at once, with the word", function()
-      assert.equal("true abandoned", out.acquire)
-      assert.equal("true abandoned", out["not blocking"])
-      assert.equal("true abandoned", out["with timeout"])
-    end)
-    it("stays abandoned until that holder releases", function()
-      assert.equal("true true <Lock(owner=MainProcess)>", out.taken)
-      assert.equal("false timeout", out.refused)
-      assert.equal("", out.release)
-    end)
-    it("is ordinary after that", function() assert.equal("false false true", out.ordinary) end)
-    it("is held with the word as second result", function()
-      assert.equal("true abandoned true", out.hold)
-      assert.equal("false false", out.held)
-    end)
-    it("is taken by with, which returns only the function's results", function()
-      assert.equal("true done", out.with)
-      assert.equal("false false true", out["after with"])
-    end)
-    it("may be released by another", function()
-      assert.equal("", out.freed)
-      assert.equal("false false true", out["after freed"])
-    end)
-  end)
-end
-
-describe("waiters for a lock", function()
-  local out = support.fixture [[
-    local lock, held, results, go = process.Lock(), process.Event(), process.Queue(), process.Event()
-    local holder = process.Process(function()
-      lock:acquire()
-      held:set()
-      process.sleep(100)
-    end):start()
-    held:wait()
-    local waiters = {}
-    for i = 1, 3 do
-      waiters[i] = process.Process(function()
-        local ok, word = lock:acquire()
-        results:put{ i, ok, tostring(word) }
-        go:wait()
-        lock:release()
-      end):start()
-    end
-    for _, p in ipairs(waiters) do fx.asleep(p.pid) end
-    holder:kill()
-    holder:join()
-    local first = results:get()
-    report("first", first[2], first[3], lock:abandoned())
-    report("others wait", results:get(0.05))
-    go:set()
-    local second, third = results:get(), results:get()
-    report("others", second[2], second[3], third[2], third[3], first[1] + second[1] + third[1])
-    for _, p in ipairs(waiters) do p:join() end
-    report("end", lock:locked(), lock:abandoned())
-  ]]
-  local killed = support.fixture [[
-    local lock, results = process.Lock(), process.Queue()
-    lock:acquire()
-    local waiters = {}
-    for i = 1, 4 do
-      waiters[i] = process.Process(function()
-        results:put{ i, lock:acquire() }
-        lock:release()
-      end):start()
-    end
-    for _, p in ipairs(waiters) do fx.asleep(p.pid) end
-    waiters[1]:kill()
-    waiters[3]:kill()
-    waiters[1]:join()
-    lock:release()
-    local a, b = results:get(), results:get()
-    report("sum", a[1] + b[1], a[2], a[3], b[2], b[3])
-    for _, p in ipairs(waiters) do p:join() end
-    report("end", lock:locked(), lock:abandoned(), results:get(false))
-    report("usable", lock:acquire(), lock:abandoned())
-  ]]
-
-  it("are woken by the holder's death; one gets the lock, abandoned", function()
-    assert.equal("true abandoned true", out.first)
-    assert.equal("nil empty", out["others wait"])
-  end)
-  it("get it in turn, ordinary again", function()
-    assert.equal("true nil true nil 6", out.others)
-    assert.equal("false false", out["end"])
-  end)
-  it("that are killed take nothing along", function()
-    assert.equal("6 true nil true nil", killed.sum)
-    assert.equal("false false nil empty", killed["end"])
-    assert.equal("true false", killed.usable)
-  end)
-end)
-
-describe("a lock whose holder is stopped", function()
-  local out = support.fixture [[
-    local lock, held, go = process.Lock(), process.Event(), process.Event()
-    local p = process.Process(function()
-      lock:acquire()
-      held:set()
-      go:wait()
-      lock:release()
-    end):start()
-    held:wait()
-    os.execute("kill -STOP " .. p.pid)
-    eventually(function() return fx.state(p.pid) == "T" end)
-    report("refused", lock:acquire(0.05))
-    report("not abandoned", lock:abandoned(), p:is_alive())
-    go:set()
-    os.execute("kill -CONT " .. p.pid)
-    report("goes on", lock:acquire())
-    p:join()
-    report("end", p.exitcode)
-  ]]
-
-  it("is held: a timeout is a timeout", function()
-    assert.equal("false timeout", out.refused)
-    assert.equal("false true", out["not abandoned"])
-  end)
-  it("is passed on when the holder goes on", function()
-    assert.equal("true", out["goes on"])
-    assert.equal("0", out["end"])
-  end)
-end)
-
-describe("holders killed at random moments", function()
-  local out = support.fixture [[
-    local lock, path = process.Lock(), os.tmpname()
-    local function write(text) io.open(path, "w"):write(text):close() end
-    local wrong = 0
-    -- Without the word no section was cut off: what the lock guards is whole.
-    local function section()
-      local ok, word = lock:acquire(30)
-      local text = io.open(path):read "a"
-      if not ok or word ~= "abandoned" and text ~= "done" then wrong = wrong + 1 end
-      write "done"
-      lock:release()
-      return wrong
-    end
-    write "done"
-    for i = 1, 60 do
-      local p = process.Process(function()
-        while true do
-          lock:acquire()
-          write "busy"
-          write "done"
-          lock:release()
-        end
-      end):start()
-      local bystander = process.Process(function() os.exit(section()) end):start()
-      local moment = process.now() + 0.0005 + (i % 10) * 0.0002
-      while process.now() < moment do end
-      p:kill()
-      section()
-      p:join()
-      bystander:join()
-      if p.exitcode ~= -9 or bystander.exitcode ~= 0 then wrong = wrong + 1 end
-    end
-    report("wrong", wrong, lock:locked())
-    os.remove(path)
-  ]]
-
-  it("leave a lock that works, and a word wherever a section was cut", function()
-    assert.equal("0 false", out.wrong)
+  it("lives in a message alone", function()
+    assert.equal("true false timeout", out["kept by a message"])
   end)
 end)

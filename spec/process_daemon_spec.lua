@@ -202,7 +202,9 @@ describe("the end of a child that has children", function()
     report("exitcode", p.exitcode)
   ]]
 
-  it("waits for those that are no daemons", function() assert.equal("grandchild done", out.joined) end)
+  it("waits for those that are no daemons", function()
+    assert.equal("grandchild done", out.joined)
+  end)
   it("ends its daemons", function()
     assert.equal("nil empty", out.left)
     assert.equal("0", out.exitcode)

@@ -95,7 +95,8 @@ end)
 
 describe("the short form", function()
   local out = support.fixture [[
-    local p = process.Process(function(...) report("args", select("#", ...), ...) end, "a", nil, "c", nil)
+    local function target(...) report("args", select("#", ...), ...) end
+    local p = process.Process(target, "a", nil, "c", nil)
     report("name", p.name)
     p:start():join()
     local callable = setmetatable({}, { __call = function(_, a) report("callable", a) end })
@@ -152,20 +153,29 @@ describe("kwargs", function()
     end
     local function person(name, age) report("person", name, age) end
     report("ok", run{ target = person, args = { "wang" }, kwargs = { age = 10 } })
-    report("named", run{ name = "p1", kwargs = { name = "egon", age = 18 }, target = function(name, age)
+    run{ name = "p1", kwargs = { name = "egon", age = 18 }, target = function(name, age)
       report("both", name, age, process.current_process().name)
-    end })
+    end }
     run{ target = function(a, b, c) report("gap", a, b, c) end, args = { 1 }, kwargs = { c = 3 } }
     run{ target = function(a, b) report("false", a, b) end, kwargs = { b = false } }
     run{ target = function(name, ...)
       local rest = ...
       report("rest", name, select("#", ...), rest.x, rest.y, rest.name)
     end, kwargs = { name = "n", x = 1, y = 2 } }
-    run{ target = function(a, ...) report("args first", a, select("#", ...), (...), select(2, ...).k) end,
-         args = { 1, 2 }, kwargs = { k = 3 } }
-    run{ target = function(a, ...) report("no rest", a, select("#", ...)) end, args = { 1, 2 } }
-    run{ target = function(a, ...) report("bound rest", a, select("#", ...)) end, kwargs = { a = 1 } }
+    run{ target = function(a, b, ...)
+      local rest = ...
+      report("args first", a, b, select("#", ...), rest.k)
+    end, args = { 1, 2 }, kwargs = { k = 3 } }
+    run{ target = function(a, ...)
+      local more, rest = ...
+      report("args among the rest", a, more, select("#", ...), rest.k)
+    end, args = { 1, 2 }, kwargs = { k = 3 } }
+    local function count(a, ...) report("no rest", a, select("#", ...)) end
+    run{ target = count, args = { 1, 2 } }
+    local function none(a, ...) report("bound rest", a, select("#", ...)) end
+    run{ target = none, kwargs = { a = 1 } }
     report("unknown", run{ target = person, args = { "wang" }, kwargs = { agee = 10 } })
+    report("no name", run{ target = person, kwargs = { "wang" } })
     report("twice", run{ target = person, args = { "wang" }, kwargs = { name = "wu" } })
     report("c function", run{ target = print, kwargs = { x = 1 } })
     report("empty", run{ target = print, args = { "fine" }, kwargs = {} })
@@ -178,10 +188,13 @@ describe("kwargs", function()
     assert.equal("1 nil 3", out.gap)
     assert.equal("nil false", out["false"])
   end)
-  it("have nothing to do with the process's name", function() assert.equal("egon 18 p1", out.both) end)
+  it("have nothing to do with the process's name", function()
+    assert.equal("egon 18 p1", out.both)
+  end)
   it("that a vararg function does not name come as one last table", function()
     assert.equal("n 1 1 2 nil", out.rest)
-    assert.equal("1 2 2 3", out["args first"])
+    assert.equal("1 2 1 3", out["args first"])
+    assert.equal("1 2 2 3", out["args among the rest"])
   end)
   it("add no table where none is left over", function()
     assert.equal("1 1", out["no rest"])
@@ -189,6 +202,7 @@ describe("kwargs", function()
   end)
   it("with an unknown name are an error at start that lists the parameters", function()
     support.mentions(out.unknown, "agee", "name", "age", "not started")
+    support.mentions(out["no name"], "1", "name", "age", "not started")
   end)
   it("that give a parameter twice are an error at start", function()
     support.mentions(out.twice, "name", "age", "not started")
@@ -226,7 +240,9 @@ describe("a child's variables", function()
     assert.equal("2 jon! 1", out.child)
     assert.equal("10 later 0", out.main)
   end)
-  it("include the modules loaded, with their state, loaded once", function() assert.equal("used 1", out.module) end)
+  it("include the modules loaded, with their state, loaded once", function()
+    assert.equal("used 1", out.module)
+  end)
 end)
 
 describe("the random numbers of children", function()
@@ -293,7 +309,6 @@ describe("the constructor", function()
     report("short", try(P, 5))
     report("args", try(P, { target = print, args = 5 }))
     report("kwargs", try(P, { target = print, kwargs = "x" }))
-    report("kwargs key", try(P, { target = print, kwargs = { 1 } }))
     report("name", try(P, { target = print, name = 5 }))
     report("daemon", try(P, { target = print, daemon = "yes" }))
     report("daemons", P{ daemon = true }.daemon, P{ daemon = false }.daemon, P{}.daemon)
@@ -312,9 +327,12 @@ describe("the constructor", function()
     support.mentions(out.args, "Process", "args", "table", "number")
     support.mentions(out.kwargs, "Process", "kwargs", "table", "string")
   end)
-  it("refuses kwargs without names", function() support.mentions(out["kwargs key"], "Process", "kwargs", "name") end)
-  it("refuses a name that is no string", function() support.mentions(out.name, "Process", "name", "string") end)
-  it("refuses a daemon that is no boolean", function() support.mentions(out.daemon, "Process", "daemon", "boolean") end)
+  it("refuses a name that is no string", function()
+    support.mentions(out.name, "Process", "name", "string")
+  end)
+  it("refuses a daemon that is no boolean", function()
+    support.mentions(out.daemon, "Process", "daemon", "boolean")
+  end)
   it("takes daemon as given, and as the maker's by default", function()
     assert.equal("true false false", out.daemons)
   end)

@@ -217,5 +217,7 @@ describe("a queue's items", function()
     report("sum", sum, results:empty())
   ]]
 
-  it("feed any number of workers until the shutdown", function() assert.equal("9455 true", out.sum) end)
+  it("feed any number of workers until the shutdown", function()
+    assert.equal("9455 true", out.sum)
+  end)
 end)

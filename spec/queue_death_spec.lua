@@ -62,7 +62,9 @@ describe("a consumer that is killed while it waits", function()
   ]]
 
   it("leaves the queue to the others", function() assert.equal("210 true", out.others) end)
-  it("leaves it usable when it was the last", function() assert.equal("for main nil empty", out.main) end)
+  it("leaves it usable when it was the last", function()
+    assert.equal("for main nil empty", out.main)
+  end)
 end)
 
 describe("producers killed at random moments", function()
@@ -106,7 +108,9 @@ describe("producers killed at random moments", function()
     report("items", torn, gaps, taken > 0)
   ]]
 
-  it("leave whole items, none missing, none twice", function() assert.equal("0 0 true", out.items) end)
+  it("leave whole items, none missing, none twice", function()
+    assert.equal("0 0 true", out.items)
+  end)
 end)
 
 describe("consumers killed at random moments", function()
@@ -148,7 +152,9 @@ describe("consumers killed at random moments", function()
   ]]
 
   it("take no item twice", function() assert.equal("0", out.twice) end)
-  it("take along no more than the one item in their hands", function() assert.equal("true true", out.missing) end)
+  it("take along no more than the one item in their hands", function()
+    assert.equal("true true", out.missing)
+  end)
   it("leave queues that work", function() assert.equal("true fine true true", out.usable) end)
 end)
 

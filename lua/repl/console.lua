@@ -4,6 +4,12 @@
 local repl = require "repl"
 local terminal = require "repl.terminal"
 
+-- Kept here, as the user may change or remove any global.
+local find = string.find
+local unpack = table.unpack
+local pcall, rawset, require, tostring = pcall, rawset, require, tostring
+local stdout, stderr = io.stdout, io.stderr
+
 -- Globals of the prompt that load a module when they are first used. Scripts do not have them.
 local LAZY_GLOBALS = { process = "process", threading = "process.threading" }
 
@@ -14,8 +20,8 @@ local function sorted_keys(t)
   return list
 end
 
--- Makes the lazy globals known to `env`, unless it has a metatable of its own, which LUA_INIT or the
--- script before the prompt may have given it.
+-- Makes the lazy globals known to `env`, unless it has a metatable of its own, which LUA_INIT or
+-- the script before the prompt may have given it.
 local function install_lazy_globals(env)
   if getmetatable(env) ~= nil then return end
   setmetatable(env, {
@@ -42,7 +48,7 @@ local function editor_reader(env)
   editor:set_completer(function(text) return complete(env, lazy, text) end)
   return function(prompt)
     local line, why = editor:read(prompt)
-    if line and line:find("%S") then
+    if line and find(line, "%S") then
       editor:remember(line)
       history:add(line)
     end
@@ -52,20 +58,22 @@ end
 
 -- The user may set the prompts, to anything that can be turned into a string.
 local function prompt_text(env, level)
-  if level == 1 then return tostring(env._PROMPT or "> ") end
-  return tostring(env._PROMPT2 or ">> ")
+  local default = level == 1 and "> " or ">> "
+  local name = level == 1 and "_PROMPT" or "_PROMPT2"
+  local ok, text = pcall(function() return tostring(env[name] or default) end)
+  return ok and text or default
 end
 
 local function complain(message)
-  io.stdout:flush()
-  io.stderr:write(message, "\n")
-  io.stderr:flush()
+  stdout:flush()
+  stderr:write(message, "\n")
+  stderr:flush()
 end
 
 local function print_results(env, results)
   if results.n == 0 then return end
-  local ok, message = pcall(env.print, table.unpack(results, 1, results.n))
-  if not ok then complain(("error calling 'print' (%s)"):format(tostring(message))) end
+  local ok, message = pcall(env.print, unpack(results, 1, results.n))
+  if not ok then complain("error calling 'print' (" .. tostring(message) .. ")") end
 end
 
 -- One line of conversation. False at the end of input.
@@ -73,7 +81,7 @@ local function turn(session, read, env)
   local line, why = read(prompt_text(env, session:level()))
   if not line then
     session:reset()
-    print()
+    stdout:write("\n")
     return why ~= "eof"
   end
   local kind, outcome = session:feed(line)
@@ -82,8 +90,9 @@ local function turn(session, read, env)
   return true
 end
 
--- Talks with the user until the end of input. An error in here, which can only be a Ctrl-C between two
--- lines or a prompt of the user's that fails, costs a message.
+-- Talks with the user until the end of input. What can fail in here, but for a Ctrl-C between two
+-- lines, is code of the user's; it costs a message and, as each turn reads a line, ends with the
+-- input.
 local function run()
   local env = _G
   install_lazy_globals(env)

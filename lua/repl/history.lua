@@ -17,8 +17,8 @@ local function path()
   return base .. "/mpl/history"
 end
 
--- Rewrites a file that has grown to more than twice its size. Lines that another prompt adds at this
--- very moment are lost.
+-- Rewrites a file that has grown to more than twice its size. Lines that another prompt adds at
+-- this very moment are lost.
 local function trim(name, lines)
   if #lines <= 2 * MAX_LINES then return end
   local file <close> = io.open(name, "w")

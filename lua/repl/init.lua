@@ -1,15 +1,19 @@
--- The conversation of the prompt, without a terminal: a line goes in, and out comes whether it needs
--- more lines, or what it gave. Input and output are the business of repl.console.
+-- The conversation of the prompt, without a terminal: a line goes in, and out comes whether it
+-- needs more lines, or what it gave. Input and output are the business of repl.console.
 
--- Tracebacks are what the debug library is needed for.
+-- Kept here, as the user may change or remove any global. The debug library is for tracebacks.
 local traceback = debug.traceback
+local find, format, gsub, sub = string.find, string.format, string.gsub, string.sub
+local pack, unpack = table.pack, table.unpack
+local getmetatable, load, rawget, setmetatable = getmetatable, load, rawget, setmetatable
+local tostring, type, xpcall = tostring, type, xpcall
 
 local Session = {}
 Session.__index = Session
 
 -- The compiler says so at the end of a message if the text only stops too early.
 local function is_incomplete(message)
-  return message:find("<eof>$") ~= nil
+  return find(message, "<eof>$") ~= nil
 end
 
 -- Compiles a text as an expression if it is one, else as statements. Returns the function, or nil
@@ -33,28 +37,28 @@ local function describe_error(value)
     local render = type(meta) == "table" and rawget(meta, "__tostring")
     local text = render and render(value)
     if type(text) == "string" then return text end
-    message = ("(error object is a %s value)"):format(type(value))
+    message = format("(error object is a %s value)", type(value))
   end
   return traceback(message, 2)
 end
 
--- Takes the prompt's own frames off the end of a traceback.
+-- Takes the prompt's own frames off a traceback. They begin at the first xpcall: an error that
+-- comes through to here was not raised under another one.
 local function cut_own_frames(text)
-  local last
-  for position in text:gmatch("()\n\t%[C%]: in function 'xpcall'") do last = position end
-  return last and text:sub(1, last - 1) .. "\n\t[C]: in ?" or text
+  local first = find(text, "\n\t[C]: in function 'xpcall'", 1, true)
+  return first and sub(text, 1, first - 1) .. "\n\t[C]: in ?" or text
 end
 
 local function run(chunk)
-  local results = table.pack(xpcall(chunk, describe_error))
-  if results[1] then return "results", table.pack(table.unpack(results, 2, results.n)) end
+  local results = pack(xpcall(chunk, describe_error))
+  if results[1] then return "results", pack(unpack(results, 2, results.n)) end
   return "error", cut_own_frames(tostring(results[2]))
 end
 
 -- Takes one line. Returns "more" if the text so far is incomplete; "results" and the packed values
 -- that it gave; or "error" and a message. A '=' in front of an expression is accepted.
 function Session:feed(line)
-  local text = self.text and self.text .. "\n" .. line or line:gsub("^=", "return ")
+  local text = self.text and self.text .. "\n" .. line or gsub(line, "^=", "return ")
   local chunk, message = compile(text, self.env)
   if not chunk and not message then
     self.text = text

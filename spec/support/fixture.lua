@@ -51,6 +51,13 @@ function fixture.state(pid)
   return stat and stat:match "%) (%a)" or "gone"
 end
 
+-- tostring(p), with ME for this process's pid and PID for `pid`, where given.
+function fixture.shown(p, pid)
+  local text = tostring(p):gsub("parent=" .. process.getpid(), "parent=ME")
+  if pid then text = text:gsub("pid=" .. pid, "pid=PID") end
+  return text
+end
+
 -- Waits until the process sleeps in the kernel.
 function fixture.asleep(pid)
   return fixture.eventually(function() return fixture.state(pid) == "S" end)

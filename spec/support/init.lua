@@ -1,23 +1,23 @@
 -- Runs mpl programs for the specs.
 --
--- A spec never forks inside busted: every scenario is a small program, written beside its assertions and
--- run by the mpl under test in a process and a session of its own. Three promises hold for every run:
--- it ends (a deadline kills it and fails the spec), it leaves no process behind (each carries a mark in
--- its environment, so none is missed, whoever its parent is), and it leaves no file behind.
+-- A spec never forks inside busted: every scenario is a small program, written beside its
+-- assertions and run by the mpl under test in a process and a session of its own. Three promises
+-- hold for every run: it ends (a deadline kills it and fails the spec), it leaves no process behind
+-- (each carries a mark in its environment, so none is missed), and it leaves no file behind.
 
 local lfs = require "lfs"
 local system = require "system"
 
 local support = {}
 
--- Seconds: how long a program may take; how long its orphans may go on after it; how long to wait for
--- something a running program is to do. All are for the slowest machine: nothing waits them out.
+-- Seconds: how long a program may take; how long its orphans may go on after it; how long to wait
+-- for something that a running program is to do. All are for the slowest machine.
 local DEADLINE, LINGER, PATIENCE = 60, 15, 30
 
 local PRELUDE = 'local process, fx = require "process", require "spec.support.fixture"; '
   .. "local report, try, eventually = fx.report, fx.try, fx.eventually; "
 
--- The mpl under test: the one named by MPL, else the one that runs this spec, else the one of the build.
+-- The mpl under test: the one named by MPL, else the one that runs this spec, else ./mpl.
 local function find_mpl()
   local first = 0
   while arg and arg[first - 1] do first = first - 1 end
@@ -93,8 +93,9 @@ function support.start(source, options)
   run.deadline = options.deadline or DEADLINE
   run.began = system.monotime()
   -- No "&" anywhere: a shell starts background commands with SIGINT ignored.
-  run.handle = assert(io.popen(("exec timeout -s KILL %d setsid sh -c %s %s 2>%s.err </dev/null"):format(
-    run.deadline, quote(table.concat(lines, "\n")), options.pipe and "" or ">" .. base .. ".out", base)))
+  local frame = "exec timeout -s KILL %d setsid sh -c %s %s 2>%s.err </dev/null"
+  run.handle = assert(io.popen(frame:format(run.deadline, quote(table.concat(lines, "\n")),
+    options.pipe and "" or ">" .. base .. ".out", base)))
   return run
 end
 
@@ -148,7 +149,8 @@ function Run:finish()
     return #left == 0
   end)
   if #left > 0 then os.execute("kill -KILL " .. table.concat(left, " ")) end
-  result.stdout, result.stderr = piped or read_file(self.base .. ".out"), read_file(self.base .. ".err")
+  result.stdout = piped or read_file(self.base .. ".out")
+  result.stderr = read_file(self.base .. ".err")
   for _, suffix in ipairs { "", ".pid", ".out", ".err" } do os.remove(self.base .. suffix) end
   if late or #left > 0 then
     error(("%s\nstdout:\n%s\nstderr:\n%s"):format(late and "the program did not end in time"
@@ -161,9 +163,9 @@ function support.run(source, options)
   return support.start(source, options):finish()
 end
 
--- A program whose `report(name, ...)` lines are read as fields of the returned table, as text: the values
--- with a space between. It runs once, when the first field is asked for, and must end with status 0 (or
--- with options.status). Called as a function the table gives the result of `support.run`.
+-- A program whose `report(name, ...)` lines are read as fields of the returned table, as text: the
+-- values with a space between. It runs once, when the first field is asked for, and must end with
+-- status 0 (or options.status). Called as a function the table gives the result of `support.run`.
 function support.fixture(source, options)
   local expected = options and options.status or 0
   local done, result, values
@@ -172,7 +174,9 @@ function support.fixture(source, options)
       done, result = true, table.pack(pcall(support.run, source, options))
       values = {}
       if result[1] then
-        for name, value in result[2].stdout:gmatch "([^\t\n]+)\t([^\n]*)" do values[name] = value end
+        for name, value in result[2].stdout:gmatch "([^\t\n]+)\t([^\n]*)" do
+          values[name] = value
+        end
       end
     end
     if not result[1] then error(result[2], 0) end
@@ -199,12 +203,15 @@ function support.count(text, part)
   end
 end
 
--- Fails unless `text` has every further argument in it, as plain text in any case of letters.
+-- Fails unless `text` has every further argument in it, as plain text in any case of letters; of
+-- alternatives, separated by "|", one.
 function support.mentions(text, ...)
   for _, part in ipairs { ... } do
-    if not text:lower():find(part:lower(), 1, true) then
-      error(("%q is missing in: %s"):format(part, text), 2)
+    local found = false
+    for alternative in part:lower():gmatch "[^|]+" do
+      found = found or text:lower():find(alternative, 1, true) ~= nil
     end
+    if not found then error(("%q is missing in: %s"):format(part, text), 2) end
   end
 end
 

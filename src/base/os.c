@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdio.h>
@@ -56,8 +57,8 @@ int mpl_os_cpu(void) {
   return sched_getcpu();
 }
 
-/* CPUs that the caller may use (its affinity), at least 1. */
-int mpl_os_ncpu(void) {
+/* CPUs that the caller may run on (its affinity), at least 1. */
+static int affinity(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) != 0) {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -65,6 +66,44 @@ int mpl_os_ncpu(void) {
   }
   int n = CPU_COUNT(&set);
   return n < 1 ? 1 : n;
+}
+
+/* Shrinks `path`, a control group's folder, to its parent's; false at the top. */
+static bool to_parent(char *path, size_t top) {
+  char *slash = strrchr(path + top, '/');
+  if (slash == NULL) return false;
+  *slash = '\0';
+  return true;
+}
+
+/* The smallest CPU quota from the caller's control group upwards (version 2), rounded up to whole CPUs;
+   INT_MAX if there is none. */
+static int quota(void) {
+  char group[512] = "", path[640], file[700];
+  FILE *f = fopen("/proc/self/cgroup", "re");
+  while (f != NULL && fgets(group, sizeof group, f) != NULL && strncmp(group, "0::", 3) != 0)
+    group[0] = '\0';
+  if (f != NULL) fclose(f);
+  group[strcspn(group, "\n")] = '\0';
+  static const char root[] = "/sys/fs/cgroup";
+  snprintf(path, sizeof path, "%s%s", root, group[0] != '\0' ? group + 3 : "");
+  int least = INT_MAX;
+  do {
+    long long time, period;
+    snprintf(file, sizeof file, "%s/cpu.max", path);
+    if ((f = fopen(file, "re")) == NULL) continue;
+    if (fscanf(f, "%lld %lld", &time, &period) == 2 && time > 0 && period > 0 &&
+        (time + period - 1) / period < least)
+      least = (int)((time + period - 1) / period);
+    fclose(f);
+  } while (to_parent(path, sizeof root - 1));
+  return least;
+}
+
+/* CPUs that the caller may use: its affinity and its control group's quota counted; at least 1. */
+int mpl_os_ncpu(void) {
+  int n = affinity(), most = quota();
+  return n < most ? n : most;
 }
 
 pid_t mpl_os_pid(void) {

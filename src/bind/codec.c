@@ -1,10 +1,10 @@
 /*
 ** process.dumps and process.loads: a message as a Lua string.
 **
-** The string: magic (4 bytes), version (4), number of ids (8), bytes of the message (8), hash of what
-** is before and after it (8), the ids, the message; numbers are little-endian. The hash makes sure
-** that cut and damaged strings are refused; it is no protection against a forger, who could send code.
-** Ids are names, not references: an object lives only as long as somebody else holds it.
+** The string: magic (4 bytes), version (4), number of ids (8), bytes of the message (8), hash of
+** what is before and after it (8), the ids, the message; numbers are little-endian. The hash makes
+** sure that cut and damaged strings are refused; it is no protection against a forger, who could
+** send code. Ids are names, not references: an object lives only as long as somebody else holds it.
 */
 #include "bind/codec.h"
 
@@ -13,6 +13,7 @@
 
 #include "base/endian.h"
 #include "base/hash.h"
+#include "bind/codec_out.h"
 
 #define MAGIC "\x1bmpl"
 #define OUT_TYPE "mpl.codec_out"
@@ -45,7 +46,7 @@ static int collect_out(lua_State *L) {
 /* Pushes an empty encoding that is released with the userdata, whatever is raised. */
 static struct mpl_codec_out *push_out(lua_State *L) {
   struct mpl_codec_out *out = lua_newuserdatauv(L, sizeof *out, 0);
-  mpl_codec_empty(out);
+  mpl_codec_out_start(out);
   if (luaL_newmetatable(L, OUT_TYPE)) {
     lua_pushcfunction(L, collect_out);
     lua_setfield(L, -2, "__gc");
@@ -54,8 +55,8 @@ static struct mpl_codec_out *push_out(lua_State *L) {
   return out;
 }
 
-/* process.dumps(value): the value as a string, for process.loads in any process of the program. Raises
-** an error that names the path of what cannot be sent. */
+/* process.dumps(value): the value as a string, for process.loads in any process of the program.
+** Raises an error that names the path of what cannot be sent. */
 int mpl_codec_dumps(lua_State *L) {
   luaL_checkany(L, 1);
   lua_settop(L, 1);
@@ -81,8 +82,8 @@ static const char *fault(const char *s, size_t n) {
   return NULL;
 }
 
-/* process.loads(string): the value that process.dumps made it from. Raises "damaged message: ..." for
-** anything else. */
+/* process.loads(string): the value that process.dumps made it from. Raises "damaged message: ..."
+** for anything else. */
 int mpl_codec_loads(lua_State *L) {
   luaL_checktype(L, 1, LUA_TSTRING);
   lua_settop(L, 1);

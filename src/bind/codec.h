@@ -1,15 +1,14 @@
 /*
-** The codec: Lua values to bytes and back. doc comments of each call stand where it is defined; what
-** the bytes look like is in codec_format.h.
+** The codec: Lua values to bytes and back. What the bytes look like is in codec_format.h.
 **
 ** What can be sent: nil, booleans, numbers (bit for bit), strings, tables with cycles and shared
-** parts, tables whose metatable is registered by name, Lua functions with their upvalues, C functions
-** and modules by name, the globals table, NULL, and the shared objects of this module. An encoding
-** fails at the sender, and names the path in the value.
+** parts, tables whose metatable is registered by name, Lua functions with their upvalues, C
+** functions and modules by name, the globals table, the light userdata NULL, and the shared objects
+** of this module. Anything else is refused at the sender, with its path in the value.
 **
 ** Invariant: between mpl_codec_encode and mpl_codec_release nothing of Lua runs. Long strings are
-** referenced where they lie, and a finalizer could drop them. Who must let Lua run meanwhile (a wait
-** that yields, an allocation of Lua) uses mpl_codec_encode_flat.
+** referenced where they lie, and a finalizer could drop them. Who must let Lua run meanwhile (a
+** wait that yields, an allocation of Lua) uses mpl_codec_encode_flat.
 */
 #ifndef MPL_BIND_CODEC_H
 #define MPL_BIND_CODEC_H
@@ -20,7 +19,7 @@
 
 #include "base/buf.h"
 
-/* Values inside one another: tables in tables, functions in upvalues. More is refused on both sides. */
+/* Tables in tables, functions in upvalues. A value that is deeper is refused on both sides. */
 #define MPL_CODEC_MAX_DEPTH 200000
 
 struct mpl_codec_piece {

@@ -44,13 +44,12 @@ struct decoder {
   const unsigned char *end;
   const uint64_t *refs;
   size_t nrefs;
-  int base;         /* of the stack slots below; not valid for a message without parts */
+  int base;         /* of the stack slots below. From here on for a message with parts only. */
   size_t slots;     /* that tables may still make room for */
   uint64_t objects; /* tables, functions and upvalues so far */
   size_t depth;
   size_t room;
   struct frame *frames;
-  struct frame initial_frames[12];
 };
 
 /* Stack slots, relative to `base`. */
@@ -175,8 +174,8 @@ static void push_object(struct decoder *d) {
 
 /* What is mentioned again */
 
-/* Counts a first mention; the function or table is on top. Returns its number, or 0 if nothing later
-** refers to it; otherwise the object is kept. */
+/* Counts a first mention; the function or table is on top. Returns its number, or 0 if nothing
+** later refers to it; otherwise the object is kept. */
 static lua_Integer note_first(struct decoder *d, unsigned tag) {
   lua_State *L = d->L;
   d->objects++;
@@ -350,9 +349,9 @@ static void close_table(struct decoder *d, const struct frame *f) {
 }
 
 /*
-** Goes on filling the table of frame f, from bytes, up to its end (true: the table is on top) or to a
-** part that opens another frame (false; the part is on top when this is called again).
-** Stack: table; and the key if the step is VALUE; and the part, unless the step is BEGIN.
+** Goes on filling the table of frame f, from bytes, up to its end (true: the table is on top) or to
+** a part that opens another frame (false; the part is on top when this is called again). Stack:
+** table; and the key if the step is VALUE; and the part, unless the step is BEGIN.
 */
 static bool fill_table(struct decoder *d, struct frame *f) {
   lua_State *L = d->L;
@@ -405,8 +404,8 @@ static void note_upvalue(struct decoder *d, unsigned tag, int n) {
   lua_rawseti(d->L, d->base + SHARED, -number);
 }
 
-/* The same as fill_table for the upvalues of a function. Stack: function; and the value of an upvalue
-** if the step is UPVALUE. */
+/* The same as fill_table for the upvalues of a function. Stack: function; and the value of an
+** upvalue if the step is UPVALUE. */
 static bool fill_upvalues(struct decoder *d, struct frame *f) {
   lua_State *L = d->L;
   for (;;) {
@@ -428,43 +427,37 @@ static bool fill_upvalues(struct decoder *d, struct frame *f) {
   }
 }
 
-/* Reads a value that has parts or a name: pushes it. */
+/* Reads a value that has parts or a name, and pushes it. */
 static void decode_parts(struct decoder *d) {
   lua_State *L = d->L;
+  struct frame initial_frames[12];
   luaL_checkstack(L, STEP_SLOTS, "to receive a value");
   d->base = lua_gettop(L);
   d->slots = (size_t)(d->end - d->begin);
-  d->objects = 0;
-  d->depth = 0;
-  d->frames = d->initial_frames;
-  d->room = sizeof d->initial_frames / sizeof *d->initial_frames;
+  d->frames = initial_frames;
+  d->room = sizeof initial_frames / sizeof *initial_frames;
   lua_settop(L, d->base + FRAMES);
   mpl_codec_names_push(L);
-  bool done = read_value(d);
+  read_value(d);
   while (d->depth > 0) {
     struct frame *f = &d->frames[d->depth - 1];
-    done = f->is_function ? fill_upvalues(d, f) : fill_table(d, f);
-    if (done) d->depth--;
+    if (f->is_function ? fill_upvalues(d, f) : fill_table(d, f)) d->depth--;
   }
-  (void)done;
   lua_replace(L, d->base + 1);
   lua_settop(L, d->base + 1);
 }
 
 /*
-** Pushes the value that `size` bytes at `data` stand for; they may lie at any address, and nobody may
-** change them meanwhile. `refs` are the ids of the shared objects of the message.
-** Raises "damaged message: ..." for bytes that are not whole, and other errors for what this process
+** Pushes the value that `size` bytes at `data` stand for; they may lie at any address, and nobody
+** may change them meanwhile. `refs` are the ids of the shared objects of the message. Raises
+** "damaged message: ..." for bytes that are not whole, and other errors for what this process
 ** lacks: a metatable, a module, a function in it. May run Lua (finalizers, `require`).
 */
 void mpl_codec_decode(lua_State *L, const void *data, size_t size, const uint64_t *refs,
                       size_t nrefs) {
-  struct decoder d;
-  d.L = L;
-  d.begin = d.at = data;
-  d.end = d.begin + size;
-  d.refs = refs;
-  d.nrefs = nrefs;
+  const unsigned char *bytes = data;
+  struct decoder d = {
+    .L = L, .begin = bytes, .at = bytes, .end = bytes + size, .refs = refs, .nrefs = nrefs};
   if (!push_scalar(&d, *take(&d, 1))) {
     d.at = d.begin;
     decode_parts(&d);

@@ -2,8 +2,8 @@
 ** Lua values to bytes.
 **
 ** The walk keeps its own stack of frames, one for each table or function that is being written, so
-** that depth costs no C stack. On the Lua stack a frame has the object and, for a table, its current
-** key (and the value, while the key is being written); what is on top is written next.
+** that depth costs no C stack. On the Lua stack a frame has the object and, for a table, its
+** current key (and the value, while the key is being written); what is on top is written next.
 **
 ** Invariant: while an encoding holds memory, no call is made that raises, allocates in Lua or runs
 ** Lua. A failure is noted, everything is released, and only then is the error raised; a cache of
@@ -23,7 +23,7 @@
 #include "bind/handle.h"
 
 /* Strings this long are not copied into the buffer. */
-#define INPLACE 1024
+#define INPLACE 512
 
 /* Lua stack that one step needs: object, key, value, copy of the key, and scratch. */
 #define STEP_SLOTS 12
@@ -37,28 +37,24 @@ enum result {
   FAILED   /* see encoder.failure */
 };
 
-enum failure {
-  NO_MEMORY,
-  TOO_DEEP,
-  WRONG_KIND,      /* the value on top cannot be sent */
-  WRONG_METATABLE, /* nor can the table on top, for its metatable */
-  STALE_NAMES      /* the cache of names may be out of date */
+/* What a table does when what is being written is complete. */
+enum step {
+  NEXT, /* goes to the next entry */
+  VALUE /* writes the value: the key was what had parts */
 };
-
-enum step { NEXT, VALUE };
 
 struct frame {
   enum { TABLE, FUNCTION } kind;
-  enum step step; /* TABLE: VALUE while the key is being written */
-  bool is_list;   /* the entries so far have been the elements 1, 2, 3 … */
+  int base;    /* stack index of the object */
+  int upvalue; /* FUNCTION: the one being written. The rest is of a TABLE. */
+  enum step step;
   bool has_count;
-  int base;           /* stack index of the object */
-  int upvalue;        /* FUNCTION: the one being written */
-  size_t head;        /* TABLE: place in the buffer of count and hint */
-  lua_Unsigned limit; /* TABLE: border, as `#` gives it */
+  bool is_list;          /* the entries so far were elements */
+  lua_Unsigned limit;    /* border, as `#` gives it */
   lua_Unsigned elements; /* of the list, holes included */
-  lua_Unsigned holes;    /* that it may still have */
+  lua_Unsigned holes;    /* that the list may still have */
   size_t pairs;
+  size_t head; /* place in the buffer of count and hint, which are filled in at the end */
 };
 
 struct encoder {
@@ -68,7 +64,7 @@ struct encoder {
   struct mpl_codec_names *names;
   int names_index;
   bool fresh; /* the names have just been rebuilt */
-  enum failure failure;
+  enum mpl_codec_failure failure;
   size_t depth;
   size_t room;
   struct frame *frames;
@@ -78,13 +74,13 @@ struct encoder {
   struct frame initial_frames[12];
 };
 
-static enum result fail(struct encoder *e, enum failure failure) {
+static enum result fail(struct encoder *e, enum mpl_codec_failure failure) {
   e->failure = failure;
   return FAILED;
 }
 
 static enum result written(struct encoder *e, bool done) {
-  return done ? WRITTEN : fail(e, NO_MEMORY);
+  return done ? WRITTEN : fail(e, FAILURE_MEMORY);
 }
 
 /* Values without parts */
@@ -113,17 +109,6 @@ static bool write_string(struct encoder *e, int idx) {
   return write_scalar(e->out, e->L, idx, LUA_TSTRING, e->inplace);
 }
 
-static enum result write_userdata(struct encoder *e) {
-  uint64_t id = mpl_handle_id(e->L, -1);
-  if (id == 0) return fail(e, WRONG_KIND);
-  struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->handles, id);
-  size_t number = entry != NULL ? (size_t)(entry - e->handles.entries) : e->out->nrefs;
-  if (entry == NULL && !(mpl_codec_seen_add(&e->handles, id, 0) &&
-                         mpl_codec_out_add_ref(e->out, id)))
-    return fail(e, NO_MEMORY);
-  return written(e, mpl_codec_out_tag(e->out, TAG_OBJECT) && mpl_codec_out_count(e->out, number));
-}
-
 /* Objects: tables, functions, upvalues */
 
 /* Writes `tag` and the number of an object that was mentioned before, and marks the first mention.
@@ -150,8 +135,7 @@ static bool write_name(struct encoder *e, enum result *result) {
   enum mpl_codec_names_found found = mpl_codec_names_find(L, e->names_index, -1);
   switch (found) {
     case NAMES_MODULE:
-      *result =
-        written(e, mpl_codec_out_tag(e->out, TAG_MODULE) && write_string(e, -1));
+      *result = written(e, mpl_codec_out_tag(e->out, TAG_MODULE) && write_string(e, -1));
       lua_pop(L, 1);
       return true;
     case NAMES_MEMBER:
@@ -161,14 +145,32 @@ static bool write_name(struct encoder *e, enum result *result) {
       return true;
     case NAMES_STALE:
       if (e->fresh) return false;
-      *result = fail(e, STALE_NAMES);
+      *result = fail(e, FAILURE_NAMES);
       return true;
     default:
       return false;
   }
 }
 
-/* The same for a table or Lua function, which has a name only as the globals or as a module. */
+/* The same for a value that can be sent only by name. */
+static enum result write_name_only(struct encoder *e) {
+  enum result result;
+  if (write_name(e, &result)) return result;
+  return fail(e, e->fresh ? FAILURE_KIND : FAILURE_NAMES);
+}
+
+static enum result write_userdata(struct encoder *e) {
+  uint64_t id = mpl_handle_id(e->L, -1);
+  if (id == 0) return write_name_only(e);
+  struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->handles, id);
+  size_t number = entry != NULL ? (size_t)(entry - e->handles.entries) : e->out->nrefs;
+  if (entry == NULL && !(mpl_codec_seen_add(&e->handles, id, 0) &&
+                         mpl_codec_out_add_ref(e->out, id)))
+    return fail(e, FAILURE_MEMORY);
+  return written(e, mpl_codec_out_tag(e->out, TAG_OBJECT) && mpl_codec_out_count(e->out, number));
+}
+
+/* Writes the table or Lua function on top by name if it is the globals table or a module. */
 static bool write_module(struct encoder *e, const void *object, enum result *result) {
   if (!mpl_codec_names_maybe(e->names, object)) return false;
   lua_rawgeti(e->L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
@@ -179,19 +181,22 @@ static bool write_module(struct encoder *e, const void *object, enum result *res
   return true;
 }
 
+static bool enlarge_frames(struct encoder *e) {
+  struct frame *frames =
+    mpl_buf_enlarge(e->frames, e->initial_frames, sizeof *frames, &e->room, e->depth + 1);
+  if (frames == NULL) return false;
+  e->frames = frames;
+  return true;
+}
+
 /* Adds a frame for the object on top, and leaves the rest of it to the caller. */
 static struct frame *open_frame(struct encoder *e) {
-  if (e->depth == e->room) {
-    struct frame *frames = mpl_buf_enlarge(e->frames, e->initial_frames, sizeof *frames, &e->room,
-                                           e->depth + 1);
-    if (frames == NULL) {
-      e->failure = NO_MEMORY;
-      return NULL;
-    }
-    e->frames = frames;
+  if (e->depth == MPL_CODEC_MAX_DEPTH) {
+    fail(e, FAILURE_DEPTH);
+    return NULL;
   }
-  if (e->depth == MPL_CODEC_MAX_DEPTH || !lua_checkstack(e->L, STEP_SLOTS)) {
-    e->failure = TOO_DEEP;
+  if (!(e->depth < e->room || enlarge_frames(e)) || !lua_checkstack(e->L, STEP_SLOTS)) {
+    fail(e, FAILURE_MEMORY);
     return NULL;
   }
   struct frame *f = &e->frames[e->depth++];
@@ -212,8 +217,7 @@ static bool has_metatable(lua_State *L, int idx) {
 static enum result write_class(struct encoder *e) {
   lua_getmetatable(e->L, -1);
   bool registered = mpl_codec_names_class(e->L, e->names_index) == LUA_TSTRING;
-  enum result result =
-    registered ? written(e, write_string(e, -1)) : fail(e, WRONG_METATABLE);
+  enum result result = registered ? written(e, write_string(e, -1)) : fail(e, FAILURE_METATABLE);
   lua_pop(e->L, 1);
   if (!registered) e->depth--; /* the path ends at the table, not inside */
   return result;
@@ -235,11 +239,11 @@ static enum result open_table(struct encoder *e) {
   f->is_list = f->has_count = f->limit > 0;
   bool has_class = has_metatable(L, -1);
   unsigned flags = (f->has_count ? TAG_LIST : 0u) | (has_class ? TAG_CLASS : 0u);
-  if (!write_first(e, TAG_TABLE + flags, object)) return fail(e, NO_MEMORY);
+  if (!write_first(e, TAG_TABLE + flags, object)) return fail(e, FAILURE_MEMORY);
   if (has_class && write_class(e) == FAILED) return FAILED;
   f->head = e->out->bytes.size;
   size_t head = f->has_count ? 5 : 1;
-  if (!mpl_buf_reserve(&e->out->bytes, head)) return fail(e, NO_MEMORY);
+  if (!mpl_buf_reserve(&e->out->bytes, head)) return fail(e, FAILURE_MEMORY);
   e->out->bytes.size += head;
   lua_pushnil(L);
   return OPENED;
@@ -260,10 +264,10 @@ static enum result close_table(struct encoder *e, const struct frame *f) {
 }
 
 /*
-** Whether the entry on top continues the list, and after how many holes. A traversal gives the array
-** part first and in order; what lies elsewhere is sent as pairs. Holes up to the border are written
-** as nil, so that `#` gives the same at the receiver, but not more of them than is worth it: the
-** border of a sparse table may be anywhere.
+** Whether the entry on top continues the list, and after how many holes. A traversal gives the
+** array part first and in order; what lies elsewhere is sent as pairs. Holes up to the border are
+** written as nil, so that `#` gives the same at the receiver, but not more of them than is worth
+** it: the border of a sparse table may be anywhere.
 */
 static bool continues_list(lua_State *L, struct frame *f, lua_Unsigned *holes) {
   if (!f->is_list) return false;
@@ -305,8 +309,8 @@ static enum result begin_entry(struct encoder *e, struct frame *f) {
   return write_key(e);
 }
 
-/* Writes what is left of the entries of the table in frame f, up to its end or to an entry that opens
-** another frame. Stack: table, key; and the value if the step is VALUE. */
+/* Writes what is left of the entries of the table in frame f, up to its end or to an entry that
+** opens another frame. Stack: table, key; and the value if the step is VALUE. */
 static enum result write_entries(struct encoder *e, struct frame *f) {
   lua_State *L = e->L;
   for (;;) {
@@ -354,12 +358,9 @@ static bool write_code(struct encoder *e, size_t tag_place) {
 
 static enum result open_function(struct encoder *e) {
   lua_State *L = e->L;
-  enum result result;
-  if (lua_iscfunction(L, -1)) {
-    if (write_name(e, &result)) return result;
-    return fail(e, e->fresh ? WRONG_KIND : STALE_NAMES);
-  }
+  if (lua_iscfunction(L, -1)) return write_name_only(e);
   const void *object = lua_topointer(L, -1);
+  enum result result;
   if (write_module(e, object, &result) || write_again(e, TAG_AGAIN, object, &result))
     return result;
   struct frame *f = open_frame(e);
@@ -368,12 +369,12 @@ static enum result open_function(struct encoder *e) {
   f->upvalue = 0;
   size_t tag_place = e->out->bytes.size;
   if (!write_first(e, TAG_FUNCTION, object) || !write_code(e, tag_place))
-    return fail(e, NO_MEMORY);
+    return fail(e, FAILURE_MEMORY);
   return OPENED;
 }
 
-/* Writes what is left of the upvalues of the function in frame f, up to the last or to one that opens
-** another frame. */
+/* Writes what is left of the upvalues of the function in frame f, up to the last or to one that
+** opens another frame. */
 static enum result write_upvalues(struct encoder *e, struct frame *f) {
   lua_State *L = e->L;
   while (lua_getupvalue(L, f->base, f->upvalue + 1) != NULL) {
@@ -381,7 +382,7 @@ static enum result write_upvalues(struct encoder *e, struct frame *f) {
     const void *id = lua_upvalueid(L, f->base, f->upvalue);
     enum result result;
     if (!write_again(e, TAG_JOIN, id, &result)) {
-      if (!write_first(e, TAG_UPVALUE, id)) return fail(e, NO_MEMORY);
+      if (!write_first(e, TAG_UPVALUE, id)) return fail(e, FAILURE_MEMORY);
       result = write_value(e);
     }
     if (result != WRITTEN) return result;
@@ -405,9 +406,9 @@ static enum result write_value(struct encoder *e) {
       return write_userdata(e);
     case LUA_TLIGHTUSERDATA:
       if (lua_touserdata(e->L, -1) == NULL) return written(e, mpl_codec_out_tag(e->out, TAG_NULL));
-      return fail(e, WRONG_KIND);
+      return fail(e, FAILURE_KIND);
     default:
-      return fail(e, WRONG_KIND);
+      return fail(e, FAILURE_KIND);
   }
 }
 
@@ -448,27 +449,6 @@ static void read_path(const struct encoder *e, struct mpl_codec_path *path) {
   }
 }
 
-/* Raises the error for the value on top, when nothing is held any more. */
-static void raise(lua_State *L, enum failure failure, const struct mpl_codec_path *path) {
-  switch (failure) {
-    case WRONG_KIND:
-      luaL_error(L, "cannot send a %s: at %s", mpl_codec_path_kind(L, -1), path->text);
-      break;
-    case WRONG_METATABLE:
-      luaL_error(L,
-                 "cannot send a table whose metatable has no name: at %s; give it one with "
-                 "process.register(name, metatable)",
-                 path->text);
-      break;
-    case TOO_DEEP:
-      luaL_error(L, "cannot send a value nested more than %d levels deep: at %s",
-                 MPL_CODEC_MAX_DEPTH, path->text);
-      break;
-    default:
-      luaL_error(L, "not enough memory to send a value");
-  }
-}
-
 static void start(struct encoder *e, lua_State *L, struct mpl_codec_out *out, size_t inplace) {
   e->L = L;
   e->out = out;
@@ -502,13 +482,13 @@ static bool encode_parts(lua_State *L, int idx, struct mpl_codec_out *out, size_
   start(&e, L, out, inplace);
   lua_pushvalue(L, idx);
   bool done = write_message(&e) == WRITTEN;
-  if (done && !mpl_codec_out_finish(out)) done = fail(&e, NO_MEMORY) == WRITTEN;
+  if (done && !mpl_codec_out_finish(out)) done = fail(&e, FAILURE_MEMORY) == WRITTEN;
   if (!done) {
-    if (e.failure != NO_MEMORY) read_path(&e, &path);
+    if (e.failure != FAILURE_MEMORY) read_path(&e, &path);
     mpl_codec_release(out);
   }
   drop(&e);
-  if (!done && e.failure != STALE_NAMES) raise(L, e.failure, &path);
+  if (!done && e.failure != FAILURE_NAMES) mpl_codec_path_raise(L, e.failure, &path);
   lua_settop(L, top);
   return done;
 }
@@ -519,7 +499,7 @@ static void encode(lua_State *L, int idx, struct mpl_codec_out *out, size_t inpl
   if (is_scalar(type)) {
     if (write_scalar(out, L, idx, type, inplace) && mpl_codec_out_finish(out)) return;
     mpl_codec_release(out);
-    raise(L, NO_MEMORY, NULL);
+    mpl_codec_path_raise(L, FAILURE_MEMORY, NULL);
   }
   idx = lua_absindex(L, idx);
   bool fresh = false;
@@ -527,9 +507,9 @@ static void encode(lua_State *L, int idx, struct mpl_codec_out *out, size_t inpl
 }
 
 /*
-** Encodes the value at idx into *out, which the caller gives back with mpl_codec_release. Long strings
-** are referenced where they lie: nothing of Lua may run before that. Small values allocate nothing.
-** Raises an error that names the path of what cannot be sent; *out then holds nothing.
+** Encodes the value at idx into *out, which the caller gives back with mpl_codec_release. Long
+** strings are referenced where they lie: nothing of Lua may run before that. Small values allocate
+** nothing. Raises an error that names the path of what cannot be sent; *out then holds nothing.
 */
 void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out) {
   encode(L, idx, out, INPLACE);

@@ -13,10 +13,10 @@
 **
 ** Table:    tag, [CLASS: a string, the metatable's name], [LIST: count32], hint8, the elements 1 to
 **           count, pairs of key and value, END. hint8 is 0 for no pairs, else 1 + log2 of the slots
-**           to make room for. Count and hint are never trusted beyond the bytes that could fill them.
+**           to make room for. Count and hint are not trusted: see make_room in codec_decode.c.
 ** Function: tag, code, for each upvalue JOIN and a number, or UPVALUE and the value; END.
-** Code:     hash64, size32, bytes of lua_dump. With the flag CODE_AT instead a count: the place in the
-**           message where the same code stands.
+** Code:     hash64, size32, bytes of lua_dump. With the flag CODE_AT instead a count: the place in
+**           the message where the same code stands.
 */
 #ifndef MPL_BIND_CODEC_FORMAT_H
 #define MPL_BIND_CODEC_FORMAT_H

@@ -1,6 +1,6 @@
 /*
-** The names of codec_names.h. One userdata per Lua state, in the registry, whose user values are the
-** tables below.
+** The names of codec_names.h. One userdata per Lua state, in the registry, whose user values are
+** the tables below.
 */
 #include "bind/codec_names.h"
 
@@ -29,9 +29,9 @@ static int module_added(lua_State *L) {
 }
 
 /*
-** Makes additions to package.loaded known to the cache, as looking through all of it for each message
-** would cost more than the message. A metatable that is already there is left alone; then a new
-** module without C functions is recognised only after the next rebuild.
+** Makes additions to package.loaded known to the cache, as looking through all of it for each
+** message would cost more than the message. A metatable that is already there is left alone; then a
+** new module without C functions is recognised only after the next rebuild.
 */
 static void watch_loaded(lua_State *L, int names, int loaded) {
   if (lua_getmetatable(L, loaded)) {
@@ -61,8 +61,8 @@ static void create(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
 }
 
-/* Pushes the names of this Lua state and returns their memory, which lives as long as the state. May
-** raise for memory the first time only. */
+/* Pushes the names of this Lua state and returns their memory, which lives as long as the state.
+** May raise for memory the first time only. */
 struct mpl_codec_names *mpl_codec_names_push(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key) != LUA_TUSERDATA) {
     lua_pop(L, 1);
@@ -166,8 +166,8 @@ void mpl_codec_names_rebuild(lua_State *L, int names) {
   n->built = changes;
 }
 
-/* Pushes table[key] for a table among the user values and the key on top, which it replaces. Returns the
-** type of the result. */
+/* Pushes table[key] for a table among the user values and the key on top, which it replaces.
+** Returns the type of the result. */
 static int look_up(lua_State *L, int names, int table) {
   lua_getiuservalue(L, names, table);
   lua_insert(L, -2);
@@ -210,9 +210,9 @@ enum mpl_codec_names_found mpl_codec_names_find(lua_State *L, int names, int idx
 }
 
 /*
-** Replaces the two values on top, the name of a module and that of a field in it (nil for the module
-** itself), by what they stand for here; a module that is not loaded is required, which runs Lua and
-** may raise. Returns false, and pushes nil, if the module has no such field.
+** Replaces the two values on top, the name of a module and that of a field in it (nil for the
+** module itself), by what they stand for here; a module that is not loaded is required, which runs
+** Lua and may raise. Returns false, and pushes nil, if the module has no such field.
 */
 bool mpl_codec_names_resolve(lua_State *L, int names) {
   int module = lua_gettop(L) - 1, field = module + 1;

@@ -1,9 +1,9 @@
 /*
 ** Values that travel by name: registered metatables, loaded modules, C functions in them.
 **
-** Invariant: everything here is found by the value itself, in tables of the Lua state. `require` may
-** add a module at any time, and C functions may appear in one later; so the reverse maps (value to
-** name) are a cache. It is complete for modules unless mpl_codec_names_stale says otherwise; a C
+** Invariant: everything here is found by the value itself, in tables of the Lua state. `require`
+** may add a module at any time, and C functions may appear in one later; so the reverse maps (value
+** to name) are a cache. It is complete for modules unless mpl_codec_names_stale says otherwise; a C
 ** function that it lacks may be found after a rebuild; and each hit is compared with what the name
 ** stands for now.
 */

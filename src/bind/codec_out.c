@@ -54,10 +54,13 @@ bool mpl_codec_out_finish_pieces(struct mpl_codec_out *out) {
   return true;
 }
 
-/* Gives back what an encoding holds; it may be called again, and after a failed mpl_codec_encode. */
+/* Gives back what an encoding holds; it may be called again, and after a failed mpl_codec_encode.
+** */
 void mpl_codec_release(struct mpl_codec_out *out) {
-  if (out->pieces != out->initial_pieces) free(out->pieces);
-  if (out->refs != out->initial_refs) free(out->refs);
+  bool pieces = out->pieces != out->initial_pieces, refs = out->refs != out->initial_refs;
+  if (!pieces && !refs && out->bytes.data == out->initial_bytes) return;
+  if (pieces) free(out->pieces);
+  if (refs) free(out->refs);
   mpl_buf_free(&out->bytes);
   mpl_codec_out_start(out);
 }

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bind/codec.h"
+
 /* Bytes of a string that a step shows. */
 enum { SHOWN = 40 };
 
@@ -92,8 +94,8 @@ void mpl_codec_path_upvalue(struct mpl_codec_path *p, const char *name, int n) {
     add(p, "<upvalue %d>", n);
 }
 
-/* Says what the value at idx is, for "cannot send a ...", a text that it pushes. */
-const char *mpl_codec_path_kind(lua_State *L, int idx) {
+/* Says what the value at idx is, for "cannot send a ...": a text that it pushes. */
+static const char *push_kind(lua_State *L, int idx) {
   idx = lua_absindex(L, idx);
   switch (lua_type(L, idx)) {
     case LUA_TFUNCTION:
@@ -107,5 +109,28 @@ const char *mpl_codec_path_kind(lua_State *L, int idx) {
       return lua_pushliteral(L, "userdata");
     default:
       return lua_pushstring(L, luaL_typename(L, idx));
+  }
+}
+
+/* Raises the error for the value on top of the stack, whose path is p (not read for memory). To be
+** called when nothing is held any more. */
+void mpl_codec_path_raise(lua_State *L, enum mpl_codec_failure failure,
+                          const struct mpl_codec_path *p) {
+  switch (failure) {
+    case FAILURE_KIND:
+      luaL_error(L, "cannot send a %s: at %s", push_kind(L, -1), p->text);
+      break;
+    case FAILURE_METATABLE:
+      luaL_error(L,
+                 "cannot send a table whose metatable has no name: at %s; give it one with "
+                 "process.register(name, metatable)",
+                 p->text);
+      break;
+    case FAILURE_DEPTH:
+      luaL_error(L, "cannot send a value nested more than %d levels deep: at %s",
+                 MPL_CODEC_MAX_DEPTH, p->text);
+      break;
+    default:
+      luaL_error(L, "not enough memory to send a value");
   }
 }

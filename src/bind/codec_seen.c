@@ -68,8 +68,8 @@ static bool grow(struct mpl_codec_seen *s) {
   return true;
 }
 
-/* Adds a key that is not there; its number is the count before. Returns false if there is no memory:
-** then the map may only be freed. */
+/* Adds a key that is not there; its number is the count before. Returns false if there is no
+** memory: then the map may only be freed. */
 bool mpl_codec_seen_add(struct mpl_codec_seen *s, uint64_t key, size_t place) {
   if (s->count == s->room && !grow(s)) return false;
   s->entries[s->count] = (struct mpl_codec_seen_entry){key, place};

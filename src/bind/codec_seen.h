@@ -1,9 +1,9 @@
 /*
-** What an encoding has met already: a map from a key (an address, an id, a hash) to the number of its
-** first mention, counted from 0, and a place in the message.
+** What an encoding has met already: a map from a key (an address, an id, a hash) to the number of
+** its first mention, counted from 0, and a place in the message.
 **
-** Private memory only, no Lua. The first few entries are searched one by one and live in the struct,
-** so a small message allocates nothing; beyond that an index with open addressing is built.
+** Private memory only, no Lua. The first few entries are searched one by one and live in the
+** struct, so a small message allocates nothing; beyond that an index with open addressing is built.
 */
 #ifndef MPL_BIND_CODEC_SEEN_H
 #define MPL_BIND_CODEC_SEEN_H

@@ -3,9 +3,20 @@
 */
 #include "bind/module.h"
 
+#include <errno.h>
 #include <lauxlib.h>
+#include <string.h>
+
+#include "bind/codec.h"
+#include "bind/finish.h"
+#include "bind/handle.h"
+#include "bind/hold.h"
+#include "bind/interrupt.h"
+#include "proc/signal.h"
+#include "shm/super.h"
 
 static const luaL_Reg openers[] = {
+  {"process.core", luaopen_process_core},
   {NULL, NULL},
 };
 
@@ -14,4 +25,35 @@ void mpl_module_preload(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   luaL_setfuncs(L, openers, 0);
   lua_pop(L, 1);
+}
+
+static const luaL_Reg functions[] = {
+  {"at_exit", mpl_finish_at_exit},
+  {"dumps", mpl_codec_dumps},
+  {"loads", mpl_codec_loads},
+  {"register", mpl_codec_register},
+  {"is_interrupt", mpl_interrupt_is_lua},
+  {NULL, NULL},
+};
+
+/* Makes the arena, the first time in a program, and the table of what is written in C. */
+int luaopen_process_core(lua_State *L) {
+  if (mpl_self == NULL) {
+    if (mpl_shm_create() != MPL_OK)
+      return luaL_error(L, "process: cannot make the shared memory: %s%s", strerror(errno),
+                        errno == EINVAL ? " (is MPL_SHM_SIZE a size such as 512M?)" : "");
+    mpl_signal_hear_interrupts();
+    mpl_signal_hear_children();
+  }
+  mpl_interrupt_open(L);
+  mpl_handle_open(L);
+  mpl_hold_open(L);
+  mpl_queue_many_open(L);
+  luaL_newlib(L, functions);
+  mpl_lock_open(L);
+  mpl_event_open(L);
+  mpl_queue_open(L);
+  mpl_process_open(L);
+  mpl_system_open(L);
+  return 1;
 }

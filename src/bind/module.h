@@ -1,7 +1,9 @@
 /*
-** The list of C modules: every luaopen function of this layer is entered in module.c and nowhere
-** else. The host makes them known to `require` with mpl_module_preload; under a stock Lua the same
-** functions are found by name in process.so.
+** The list of C modules, and what opens their parts.
+**
+** Every luaopen function of this layer is entered in module.c and nowhere else. The host makes them
+** known to `require` with mpl_module_preload; under a stock Lua the same functions are found by name in
+** process.so. `process.core` holds what the Lua sources under lua/process build upon.
 */
 #ifndef MPL_BIND_MODULE_H
 #define MPL_BIND_MODULE_H
@@ -9,5 +11,14 @@
 #include <lua.h>
 
 void mpl_module_preload(lua_State *L);
+int luaopen_process_core(lua_State *L);
+
+/* Each registers a class and puts its constructor into the module table on top. */
+void mpl_lock_open(lua_State *L);
+void mpl_event_open(lua_State *L);
+void mpl_queue_open(lua_State *L);
+void mpl_queue_many_open(lua_State *L);
+void mpl_process_open(lua_State *L);
+void mpl_system_open(lua_State *L);
 
 #endif

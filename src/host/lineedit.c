@@ -243,7 +243,7 @@ static void hold_signals(struct signals *before) {
 static void release_signals(lua_State *L, const struct signals *before) {
   sigaction(SIGWINCH, &before->resize, NULL);
   sigaction(SIGCONT, &before->resume, NULL);
-  mpl_sigint_arm(L);
+  mpl_sigint_arm();
   pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
 }
 

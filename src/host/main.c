@@ -12,11 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bind/finish.h"
+#include "bind/interrupt.h"
 #include "bind/module.h"
 #include "host/embed.h"
 #include "host/options.h"
 #include "host/prompt.h"
 #include "host/run.h"
+#include "host/sigint.h"
 #include "host/version.h"
 
 #define MIB (1024 * 1024)
@@ -44,6 +47,8 @@ static void open_libraries(lua_State *L, const struct mpl_options *options) {
   luaL_openlibs(L);
   mpl_module_preload(L);
   mpl_embed_install(L);
+  mpl_interrupt_open(L);
+  mpl_sigint_arm();
 }
 
 /* Makes the global `arg`: the script's name at 0, its arguments from 1 on, what stood before it below.
@@ -79,9 +84,13 @@ static bool run_script(lua_State *L, char **argv, int script) {
   return mpl_run_script(L, is_stdin ? NULL : argv[script]);
 }
 
-/* With neither script nor -e nor -v: a terminal gets the prompt, anything else is a script. */
+/* With neither script nor -e nor -v: a terminal gets the prompt, anything else is a script. As with
+** `lua`, the exit status does not tell whether such a script failed; that of `mpl -` does. */
 static bool run_stdin(lua_State *L) {
-  if (!isatty(STDIN_FILENO)) return mpl_run_file(L, NULL);
+  if (!isatty(STDIN_FILENO)) {
+    mpl_run_file(L, NULL);
+    return true;
+  }
   print_version();
   return mpl_prompt_run(L);
 }
@@ -100,23 +109,35 @@ static bool run(lua_State *L, char **argv, int argc, const struct mpl_options *o
   return true;
 }
 
-/* Arguments: argc and argv. Returns whether all went well. */
+/* Waits for the children and runs exit handlers, whatever became of the script. */
+static bool finish(lua_State *L) {
+  lua_pushcfunction(L, mpl_finish_run);
+  return mpl_run_call(L, 0);
+}
+
+/* Arguments: argc and argv. Returns whether all went well, and whether it was interrupted. */
 static int protected_main(lua_State *L) {
   int argc = (int)lua_tointeger(L, 1);
   char **argv = lua_touserdata(L, 2);
   luaL_checkversion(L);
   if (argc > 0 && argv[0][0] != '\0') mpl_run_set_program(argv[0]);
   struct mpl_options options = mpl_options_read(argv);
-  bool ok = options.bad == 0;
+  bool ok = options.bad == 0, interrupted = false;
   if (!ok) {
     mpl_options_complain(mpl_run_program(), argv[options.bad]);
   } else if (options.help) {
     mpl_options_help(mpl_run_program());
   } else {
     ok = run(L, argv, argc, &options);
+    interrupted = mpl_run_interrupted();
+    if (!interrupted) {
+      ok = finish(L) && ok;
+      interrupted = mpl_run_interrupted();
+    }
   }
   lua_pushboolean(L, ok);
-  return 1;
+  lua_pushboolean(L, interrupted);
+  return 2;
 }
 
 int main(int argc, char **argv) {
@@ -129,8 +150,9 @@ int main(int argc, char **argv) {
   lua_pushcfunction(L, protected_main);
   lua_pushinteger(L, argc);
   lua_pushlightuserdata(L, argv);
-  int status = lua_pcall(L, 2, 1, 0);
-  bool ok = status == LUA_OK && lua_toboolean(L, -1);
+  int status = lua_pcall(L, 2, 2, 0);
+  bool ok = status == LUA_OK && lua_toboolean(L, -2);
+  if (status == LUA_OK && lua_toboolean(L, -1)) mpl_finish_interrupted();
   mpl_run_report(L, status);
   lua_close(L);
   return ok ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -45,7 +45,7 @@ static int read_line(lua_State *L) {
     luaL_addsize(&line, complete ? length - 1 : length);
   }
   bool interrupted = mpl_sigint_noted();
-  mpl_sigint_arm(L);
+  mpl_sigint_arm();
   clearerr(stdin);
   luaL_pushresult(&line);
   if (any && !interrupted) return 1;

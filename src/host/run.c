@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/sigint.h"
+#include "bind/interrupt.h"
 
 #define INIT_NAME "LUA_INIT"
 #define INIT_VERSIONED INIT_NAME "_" LUA_VERSION_MAJOR "_" LUA_VERSION_MINOR
 
 static const char *program = "mpl";
+static bool interrupted; /* the last call failed with the error of an interrupt */
 
 /* Name that stands before error messages; the caller keeps the string. */
 void mpl_run_set_program(const char *name) {
@@ -29,6 +30,7 @@ const char *mpl_run_program(void) {
 ** speaks for itself, any other value is only named by its type.
 */
 static int message_handler(lua_State *L) {
+  interrupted = mpl_interrupt_is(L, 1);
   const char *message = lua_tostring(L, 1);
   if (message == NULL) {
     if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
@@ -49,14 +51,13 @@ bool mpl_run_report(lua_State *L, int status) {
 }
 
 /* Calls the function under its `nargs` arguments; leaves one result. False if it failed: then an error
-** message was printed and nothing is left. Ctrl-C interrupts it. */
+** message was printed and nothing is left. */
 static bool call(lua_State *L, int nargs, int nresults) {
   int base = lua_gettop(L) - nargs;
   lua_pushcfunction(L, message_handler);
   lua_insert(L, base);
-  mpl_sigint_arm(L);
+  interrupted = false;
   int status = lua_pcall(L, nargs, nresults, base);
-  mpl_sigint_disarm();
   lua_remove(L, base);
   return mpl_run_report(L, status);
 }
@@ -64,6 +65,11 @@ static bool call(lua_State *L, int nargs, int nresults) {
 /* Calls the function under its `nargs` arguments and drops what it returns. */
 bool mpl_run_call(lua_State *L, int nargs) {
   return call(L, nargs, 0);
+}
+
+/* Whether what was called last ended because of Ctrl-C. */
+bool mpl_run_interrupted(void) {
+  return interrupted;
 }
 
 /* Runs a text; `name` is the chunk name as Lua wants it ("=(command line)"). */

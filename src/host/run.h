@@ -14,6 +14,7 @@ const char *mpl_run_program(void);
 
 bool mpl_run_report(lua_State *L, int status);
 bool mpl_run_call(lua_State *L, int nargs);
+bool mpl_run_interrupted(void);
 bool mpl_run_string(lua_State *L, const char *text, const char *name);
 bool mpl_run_file(lua_State *L, const char *path);
 bool mpl_run_library(lua_State *L, const char *spec);

@@ -26,8 +26,13 @@ static void attend(uint32_t bit) {
   mpl_wait_ring();
 }
 
+/* A second one before the first was attended to ends the process at once. */
 static void handle_interrupt(int sig) {
   (void)sig;
+  if (mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) {
+    mpl_signal_die_of_interrupt();
+    return;
+  }
   attend(MPL_SIGNAL_INTERRUPT);
   if (on_interrupt != NULL) on_interrupt();
 }
@@ -55,10 +60,13 @@ static bool is_ignored(int sig) {
   return sigaction(sig, NULL, &a) == 0 && a.sa_handler == SIG_IGN;
 }
 
-/* Takes over SIGINT, unless the program was started with it ignored, and SIGCHLD, also where it was
-   ignored: exit codes could not be had otherwise. */
-void mpl_signal_install(void) {
+/* Takes over SIGINT, unless the program was started with it ignored. */
+void mpl_signal_hear_interrupts(void) {
   if (!is_ignored(SIGINT)) set_handler(SIGINT, handle_interrupt);
+}
+
+/* Takes over SIGCHLD, also where it was ignored: exit codes could not be had otherwise. */
+void mpl_signal_hear_children(void) {
   set_handler(SIGCHLD, handle_child);
 }
 

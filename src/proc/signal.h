@@ -14,7 +14,8 @@
 
 enum mpl_signal_bit { MPL_SIGNAL_INTERRUPT = 1, MPL_SIGNAL_CHILD = 2, MPL_SIGNAL_TICK = 4 };
 
-void mpl_signal_install(void);
+void mpl_signal_hear_interrupts(void);
+void mpl_signal_hear_children(void);
 void mpl_signal_on_interrupt(void (*f)(void));
 uint32_t mpl_signal_take(uint32_t bits);
 bool mpl_signal_pending(uint32_t bits);

@@ -247,6 +247,12 @@ void mpl_slot_set_name(struct mpl_slot *slot, const char *name) {
   snprintf(slot->name, sizeof slot->name, "%s", name);
 }
 
+/* Copies the name; it may be that of the slot's next owner, or half of each, if it is just changing. */
+void mpl_slot_get_name(const struct mpl_slot *slot, char name[MPL_SLOT_NAME]) {
+  memcpy(name, slot->name, MPL_SLOT_NAME);
+  name[MPL_SLOT_NAME - 1] = '\0';
+}
+
 /*
 ** The hand. All within a section of the caller; `slot` is its own or that of a dead process it cleans
 ** up after.

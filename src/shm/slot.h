@@ -83,6 +83,7 @@ enum mpl_status mpl_slot_reserve(const char *name, bool daemon, struct mpl_slot 
 void mpl_slot_release(struct mpl_slot *slot, uint64_t ident);
 bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident);
 void mpl_slot_set_name(struct mpl_slot *slot, const char *name);
+void mpl_slot_get_name(const struct mpl_slot *slot, char name[MPL_SLOT_NAME]);
 struct mpl_slot *mpl_slot_find(uint64_t ident);
 struct mpl_slot *mpl_slot_at(uint64_t index);
 uint64_t mpl_slot_count(void);

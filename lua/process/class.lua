@@ -1,0 +1,510 @@
+-- The Process class, its subclasses, and who is who among the processes of a program.
+
+local core = require "process.core"
+local exit = require "process.exit"
+
+local STATE = {} -- key of an object's private fields
+local CLASS = {} -- key, in an instance's metatable, of its class
+
+local SIGNALS = { [1] = "SIGHUP", [2] = "SIGINT", [3] = "SIGQUIT", [4] = "SIGILL", [5] = "SIGTRAP",
+  [6] = "SIGABRT", [7] = "SIGBUS", [8] = "SIGFPE", [9] = "SIGKILL", [10] = "SIGUSR1",
+  [11] = "SIGSEGV", [12] = "SIGUSR2", [13] = "SIGPIPE", [14] = "SIGALRM", [15] = "SIGTERM" }
+local SIGINT, SIGKILL, SIGTERM = 2, 9, 15
+
+local FIELDS = { target = true, args = true, kwargs = true, name = true, daemon = true }
+
+-- The Process object of this process; made anew when the pid has changed (a raw fork).
+local current, current_pid
+
+-- Children that were started here and, as far as one knows, have not ended.
+local children = {}
+
+local Process
+
+local function is_callable(v)
+  local mt = getmetatable(v)
+  return type(v) == "function" or (type(mt) == "table" and mt.__call ~= nil)
+end
+
+local function reseed()
+  math.randomseed(string.unpack("=i8i8", core.random(16)))
+end
+
+--------------------------------------------------------------------------------
+-- Who is who
+
+local function is_process(v)
+  return type(v) == "table" and rawget(v, STATE) ~= nil
+end
+
+-- An object's private fields; raises in the caller's name if `self` is none, or is closed.
+local function state_of(self, method)
+  if not is_process(self) then
+    error("bad argument #1 to '" .. method .. "' (Process expected, got " .. type(self) ..
+      "; call it with a colon)", 3)
+  end
+  return self[STATE]
+end
+
+local function open_state_of(self, method)
+  local st = state_of(self, method)
+  if st.closed then
+    error("process object is closed", 3)
+  end
+  return st
+end
+
+-- An object for a process that was not made by `start` here: the main program, or a raw fork's child.
+local function make_current()
+  local name, ident, parent = core.self()
+  local inherited = current and current[STATE]
+  local self = setmetatable({}, Process.instance)
+  self[STATE] = {
+    name = name, ident = ident, parent_ident = parent, daemon = inherited and inherited.daemon or false,
+    authkey = inherited and inherited.authkey or core.random(32),
+    path = inherited and inherited.path, made = inherited and inherited.made or 0,
+    pid = core.getpid(), started = true, is_self = true,
+  }
+  return self
+end
+
+-- current_process(): the object of this process.
+local function current_process()
+  if current_pid ~= core.getpid() then
+    current = make_current()
+    current_pid = core.getpid()
+    children = {}
+  end
+  return current
+end
+
+-- active_children(): a list of the children that live; those that have ended are reaped.
+local function active_children()
+  current_process()
+  core.reap()
+  local list = {}
+  for i = #children, 1, -1 do
+    local child = children[i]
+    local st = child[STATE]
+    if st.closed or st.child:exitcode() ~= nil then
+      table.remove(children, i)
+    else
+      table.insert(list, 1, child)
+    end
+  end
+  return list
+end
+
+--------------------------------------------------------------------------------
+-- The process that started this one
+
+local Parent = {}
+
+local function parent_tostring(self)
+  return ("<Process name='%s' pid=%d parent>"):format(self.name, self.pid)
+end
+
+local parent_mt = { __index = Parent, __name = "Process", __tostring = parent_tostring }
+
+function Parent:is_alive()
+  return core.member(self[STATE]) ~= nil
+end
+
+function Parent:join(timeout)
+  return core.join(self[STATE], timeout)
+end
+
+-- parent_process(): the process that started or forked this one, with name, pid, ident, is_alive and
+-- join; nil in the main program.
+local function parent_process()
+  local st = current_process()[STATE]
+  local ident = st.parent_ident
+  if ident == 0 then
+    return nil
+  end
+  if not st.parent then
+    local name, pid = core.member(ident)
+    st.parent = setmetatable({ [STATE] = ident, name = name or st.parent_name or "?",
+      pid = pid or st.parent_pid, ident = pid or st.parent_pid }, parent_mt)
+  end
+  return st.parent
+end
+
+--------------------------------------------------------------------------------
+-- Arguments by name
+
+local function parameter_list(names, vararg)
+  local list = table.concat(names, ", ")
+  return "(" .. list .. (vararg and (#names > 0 and ", ..." or "...") or "") .. ")"
+end
+
+-- Puts kwargs among the positional arguments, by the names of the target's parameters. Returns the
+-- arguments as table.pack does.
+local function bind_arguments(target, args, kwargs)
+  local bound = table.pack(table.unpack(args, 1, args.n or #args))
+  if kwargs == nil or next(kwargs) == nil then
+    return bound
+  end
+  local f, skip = target, 0
+  if type(target) ~= "function" then
+    f, skip = getmetatable(target).__call, 1
+  end
+  local names, vararg
+  if type(f) == "function" then
+    names, vararg = core.parameters(f)
+  end
+  if not names then
+    error("kwargs: the parameters of a C function have no names; pass them in args", 3)
+  end
+  for _ = 1, skip do
+    table.remove(names, 1)
+  end
+  local rest = {}
+  for k, v in pairs(kwargs) do
+    rest[k] = v
+  end
+  for i, name in ipairs(names) do
+    if rest[name] ~= nil then
+      if i <= bound.n then
+        error("kwargs: parameter '" .. name .. "' is given twice, also in args; the parameters are " ..
+          parameter_list(names, vararg), 3)
+      end
+      bound[i] = rest[name]
+      rest[name] = nil
+    end
+  end
+  bound.n = math.max(bound.n, #names)
+  local unknown = next(rest)
+  if unknown ~= nil then
+    if not vararg then
+      error("kwargs: no parameter is called '" .. tostring(unknown) .. "'; the parameters are " ..
+        parameter_list(names, vararg), 3)
+    end
+    bound.n = bound.n + 1
+    bound[bound.n] = rest
+  end
+  return bound
+end
+
+--------------------------------------------------------------------------------
+-- Attributes: what `p.name` and the like read and write
+
+local function exitcode(st)
+  if st.child == nil then
+    return nil
+  end
+  if st.exitcode == nil then
+    st.exitcode = st.child:exitcode()
+  end
+  return st.exitcode
+end
+
+local getters = {
+  name = function(st) return st.name end,
+  daemon = function(st) return st.daemon end,
+  authkey = function(st) return st.authkey end,
+  pid = function(st) return st.is_self and core.getpid() or st.pid end,
+  exitcode = exitcode,
+  sentinel = function(st)
+    if not st.child then
+      error("process not started: it has no sentinel", 3)
+    end
+    return st.child:sentinel()
+  end,
+}
+getters.ident = getters.pid
+
+local OPEN_WHEN_CLOSED = { name = true, daemon = true }
+
+local setters = {
+  name = function(st, v)
+    if type(v) ~= "string" then
+      error("name must be a string, got " .. type(v), 3)
+    end
+    st.name = v
+    if st.is_self then
+      core.rename(v)
+    end
+  end,
+  daemon = function(st, v)
+    if type(v) ~= "boolean" then
+      error("daemon must be true or false, got " .. type(v), 3)
+    end
+    if st.started then
+      error("process has already started", 3)
+    end
+    st.daemon = v
+  end,
+  authkey = function(st, v)
+    if type(v) ~= "string" then
+      error("authkey must be a string, got " .. type(v), 3)
+    end
+    st.authkey = v
+  end,
+}
+
+local function describe(self)
+  local st = self[STATE]
+  local class = getmetatable(self)[CLASS]
+  local parts = { ("name='%s'"):format(st.name) }
+  if st.pid then
+    parts[#parts + 1] = "pid=" .. st.pid
+  end
+  if st.parent_pid then
+    parts[#parts + 1] = "parent=" .. st.parent_pid
+  end
+  local code = not st.closed and exitcode(st) or nil
+  if st.closed then
+    parts[#parts + 1] = "closed"
+  elseif not st.started then
+    parts[#parts + 1] = "initial"
+  elseif code == nil then
+    parts[#parts + 1] = "started"
+  else
+    parts[#parts + 1] = "stopped exitcode=" ..
+      (code < 0 and "-" .. (SIGNALS[-code] or tostring(-code)) or tostring(code))
+  end
+  if st.daemon then
+    parts[#parts + 1] = "daemon"
+  end
+  return ("<%s %s>"):format(class.class_name, table.concat(parts, " "))
+end
+
+-- The metatable of a class's objects. Names of attributes come first: a subclass cannot hide them.
+local function instance_metatable(class)
+  return {
+    [CLASS] = class,
+    __name = class.class_name,
+    __tostring = describe,
+    __index = function(self, key)
+      local getter = getters[key]
+      if getter == nil then
+        return class[key]
+      end
+      local st = rawget(self, STATE)
+      if st.closed and not OPEN_WHEN_CLOSED[key] then
+        error("process object is closed", 2)
+      end
+      return getter(st)
+    end,
+    __newindex = function(self, key, value)
+      local setter = setters[key]
+      if setter then
+        local st = rawget(self, STATE)
+        if st.closed and not OPEN_WHEN_CLOSED[key] then
+          error("process object is closed", 2)
+        end
+        setter(st, value)
+      elseif getters[key] then
+        error("attribute '" .. key .. "' of a Process cannot be set", 2)
+      else
+        rawset(self, key, value)
+      end
+    end,
+  }
+end
+
+--------------------------------------------------------------------------------
+-- The class
+
+-- What every new object has before `init` runs.
+local function new_state(class)
+  local parent = current_process()[STATE]
+  parent.made = (parent.made or 0) + 1
+  local path = (parent.path and parent.path .. ":" or "") .. parent.made
+  return {
+    name = class.class_name .. "-" .. path, path = path, daemon = parent.daemon,
+    authkey = parent.authkey, args = {}, parent_pid = core.getpid(), creator = core.getpid(),
+  }
+end
+
+local function construct(class, ...)
+  local self = setmetatable({ [STATE] = new_state(class) }, class.instance)
+  class.init(self, ...)
+  return self
+end
+
+Process = setmetatable({ class_name = "Process" }, { __call = construct })
+Process.instance = instance_metatable(Process)
+
+local function check_field(spec, key, expected)
+  local v = spec[key]
+  if v ~= nil and type(v) ~= expected then
+    error(("bad field '%s' for 'Process' (%s expected, got %s)"):format(key, expected, type(v)), 4)
+  end
+  return v
+end
+
+local function init_from_table(self, spec)
+  for key in pairs(spec) do
+    if not FIELDS[key] then
+      error("unknown field '" .. tostring(key) ..
+        "' for 'Process' (known: target, args, kwargs, name, daemon)", 4)
+    end
+  end
+  local st = self[STATE]
+  if spec.target ~= nil and not is_callable(spec.target) then
+    error("bad field 'target' for 'Process' (function expected, got " .. type(spec.target) .. ")", 4)
+  end
+  local name, daemon = check_field(spec, "name", "string"), check_field(spec, "daemon", "boolean")
+  st.args = check_field(spec, "args", "table") or st.args
+  st.kwargs = check_field(spec, "kwargs", "table") or st.kwargs
+  st.target = spec.target
+  if name ~= nil then
+    st.name = name
+  end
+  if daemon ~= nil then
+    st.daemon = daemon
+  end
+end
+
+-- Process{target=, args=, kwargs=, name=, daemon=} or Process(f, ...). All fields may be missing.
+function Process:init(spec, ...)
+  state_of(self, "init")
+  if is_callable(spec) then
+    self[STATE].target, self[STATE].args = spec, table.pack(...)
+  elseif type(spec) == "table" then
+    if select("#", ...) > 0 then
+      error("bad argument #2 to 'Process' (a table of fields is the only argument)", 3)
+    end
+    init_from_table(self, spec)
+  elseif spec ~= nil then
+    error("bad argument #1 to 'Process' (function or table expected, got " .. type(spec) .. ")", 3)
+  end
+end
+
+-- Process:extend(name): a subclass. Its `init` gets what the class is called with; without one of its
+-- own it takes what its base takes.
+function Process.extend(base, name)
+  if type(base) ~= "table" or rawget(base, "class_name") == nil then
+    error("bad argument #1 to 'extend' (class expected; call it with a colon)", 2)
+  elseif type(name) ~= "string" then
+    error("bad argument #1 to 'extend' (string expected, got " .. type(name) .. ")", 2)
+  end
+  local class = setmetatable({ class_name = name }, { __index = base, __call = construct })
+  class.instance = instance_metatable(class)
+  return class
+end
+
+-- p:run(): what the child executes: the target with its arguments. Called directly it runs here.
+function Process:run()
+  local st = open_state_of(self, "run")
+  if st.target == nil then
+    return
+  end
+  local args = bind_arguments(st.target, st.args, st.kwargs)
+  st.target(table.unpack(args, 1, args.n))
+end
+
+-- In the child: takes the new identity and runs. Errors are reported by the caller.
+local function child_main(self)
+  exit.begin_child()
+  local st = self[STATE]
+  local parent = current and current[STATE] or {}
+  st.is_self, st.child, st.started, st.made = true, nil, true, 0
+  st.parent_name, st.parent = parent.name, nil
+  local _, _, parent_ident = core.self()
+  st.parent_ident = parent_ident
+  st.pid = core.getpid()
+  current, current_pid, children = self, st.pid, {}
+  reseed()
+  self:run()
+end
+
+-- p:start(): starts the process; returns p.
+function Process:start()
+  local st = open_state_of(self, "start")
+  local here = current_process()[STATE]
+  if st.started then
+    error("cannot start a process twice", 2)
+  elseif st.creator ~= core.getpid() then
+    error("can only start a process object created by the current process", 2)
+  elseif here.daemon then
+    error("daemonic processes are not allowed to have children", 2)
+  end
+  if st.target ~= nil then
+    bind_arguments(st.target, st.args, st.kwargs)
+  end
+  local child, message = core.start(function()
+    return child_main(self)
+  end, exit.finish, st.name, st.daemon)
+  if not child then
+    error("cannot start a process: " .. message, 2)
+  end
+  st.child, st.pid, st.started = child, child:pid(), true
+  st.target, st.args, st.kwargs = nil, {}, nil
+  active_children()
+  children[#children + 1] = self
+  return self
+end
+
+local function started_child(self, method)
+  local st = open_state_of(self, method)
+  if not st.started then
+    error("can only " .. method .. " a started process", 3)
+  elseif st.child == nil or st.parent_pid ~= core.getpid() then
+    error("can only " .. method .. " a child process", 3)
+  end
+  return st
+end
+
+-- p:join([timeout]): waits for the end of the process. true; nil, "timeout".
+function Process:join(timeout)
+  local st = started_child(self, "join")
+  if timeout ~= nil and type(timeout) ~= "number" then
+    error("bad argument #1 to 'join' (number of seconds expected, got " .. type(timeout) .. ")", 2)
+  end
+  return st.child:join(timeout)
+end
+
+-- p:is_alive(): whether it runs.
+function Process:is_alive()
+  local st = open_state_of(self, "is_alive")
+  if st.is_self then
+    return true
+  end
+  return st.child ~= nil and exitcode(st) == nil
+end
+
+local function send(self, method, signal)
+  local st = started_child(self, method)
+  st.child:signal(signal)
+end
+
+-- p:terminate() p:kill() p:interrupt(): sends SIGTERM, SIGKILL, SIGINT; nothing after the end.
+function Process:terminate()
+  send(self, "terminate", SIGTERM)
+end
+
+function Process:kill()
+  send(self, "kill", SIGKILL)
+end
+
+function Process:interrupt()
+  send(self, "interrupt", SIGINT)
+end
+
+-- p:close(): releases what belongs to a process that has ended.
+function Process:close()
+  local st = state_of(self, "close")
+  if st.closed then
+    return
+  end
+  if st.is_self or (st.child ~= nil and exitcode(st) == nil) then
+    error("cannot close a process while it is still running; join it or terminate it first", 2)
+  end
+  if st.child then
+    st.child:close()
+  end
+  st.closed, st.child, st.target, st.args, st.kwargs = true, nil, nil, {}, nil
+end
+
+current_process()
+
+return {
+  Process = Process,
+  active_children = active_children,
+  current_process = current_process,
+  parent_process = parent_process,
+  reseed = reseed,
+}

@@ -1,0 +1,83 @@
+-- How a process of the program ends: what was registered for its end, its children, and os.exit.
+
+local core = require "process.core"
+
+local EXIT = os.exit
+
+local handlers = {} -- of this process, in the order of their registration
+local owner = core.getpid() -- the process to which they belong
+local is_child = false -- whether this process is a Process, and so ends by core.exit_child
+local finishing = false
+
+-- A process has the handlers that it registered itself; a fork brings its parent's along, and they are
+-- forgotten the first time somebody asks.
+local function mine()
+  if owner ~= core.getpid() then
+    handlers, owner, finishing = {}, core.getpid(), false
+  end
+  return handlers
+end
+
+-- atexit(f, ...): f(...) is called when this process ends ordinarily; the last registered is called
+-- first. Returns f.
+local function atexit(f, ...)
+  local mt = getmetatable(f)
+  if type(f) ~= "function" and not (mt and mt.__call) then
+    error("bad argument #1 to 'atexit' (function expected, got " .. type(f) .. ")", 2)
+  end
+  local own = mine()
+  own[#own + 1] = table.pack(f, ...)
+  return f
+end
+
+local function run_handlers()
+  local own = mine()
+  while #own > 0 do
+    local call = table.remove(own)
+    local ok, message = pcall(table.unpack(call, 1, call.n))
+    if not ok then
+      io.stderr:write("error in exit handler: ", tostring(message), "\n")
+    end
+  end
+end
+
+-- Runs the exit handlers, ends the daemons and waits for the other children. An interrupt raises.
+local function finish()
+  mine()
+  if finishing then
+    return
+  end
+  finishing = true
+  run_handlers()
+  core.join_children()
+end
+
+-- In a new child, before anything of the script runs.
+local function begin_child()
+  is_child = true
+  mine()
+end
+
+-- os.exit([code[, close]]): a child ends as if its target had returned, with this exit code; nothing of
+-- its parent's runs in it, and its state is not closed. In the main program as the standard function.
+local function os_exit(code, close)
+  local kind = math.type(code)
+  if code ~= nil and type(code) ~= "boolean" and kind ~= "integer" then
+    local n = tonumber(code)
+    if n == nil or math.tointeger(n) == nil then
+      error("bad argument #1 to 'exit' (number expected, got " .. type(code) .. ")", 2)
+    end
+    code = math.tointeger(n)
+  end
+  finish()
+  if is_child and owner == core.getpid() then
+    core.exit_child(code == nil and 0 or code == true and 0 or code == false and 1 or code)
+  end
+  EXIT(code, close)
+end
+
+os.exit = os_exit -- luacheck: ignore 122
+
+core.at_exit(finish)
+
+return { atexit = atexit, begin_child = begin_child, finish = finish }

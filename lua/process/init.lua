@@ -1,0 +1,43 @@
+-- The `process` module: Python's multiprocessing for Lua.
+--
+-- What is written in C (process.core) and in Lua (process.class, process.exit) under the names that
+-- scripts use. The manual is doc/manual.md.
+
+local core = require "process.core"
+local class = require "process.class"
+local exit = require "process.exit"
+
+-- fork(): the raw call: 0 in the child, the pid in the parent; nil, message, errno. The child is a
+-- member of the program with its parent's name; nobody waits for it but posix.sys.wait.
+local function fork()
+  local pid, message, errno = core.fork()
+  if pid == 0 then
+    class.reseed()
+  end
+  return pid, message, errno
+end
+
+local process = {
+  Process = class.Process,
+  current_process = class.current_process,
+  parent_process = class.parent_process,
+  active_children = class.active_children,
+
+  Lock = core.Lock,
+  Event = core.Event,
+  Queue = core.Queue,
+
+  atexit = exit.atexit,
+  cpu_count = core.cpu_count,
+  dumps = core.dumps,
+  fork = fork,
+  getpid = core.getpid,
+  getppid = core.getppid,
+  loads = core.loads,
+  now = core.now,
+  register = core.register,
+  sleep = core.sleep,
+  stats = core.stats,
+}
+
+return process

@@ -1,0 +1,19 @@
+/*
+** Arguments that many functions have in common, and the errors of the layers below as Lua errors.
+*/
+#ifndef MPL_BIND_ARGS_H
+#define MPL_BIND_ARGS_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+int64_t mpl_args_timeout(lua_State *L, int idx);
+int64_t mpl_args_block(lua_State *L, int idx);
+void mpl_args_end(lua_State *L, int last);
+int mpl_args_raise(lua_State *L, enum mpl_status status);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+** Calls that wait: see blocking.h.
+*/
+#include "bind/blocking.h"
+
+#include "bind/interrupt.h"
+
+static void give_up(void *arg) {
+  struct mpl_blocking *op = arg;
+  mpl_wait_done(&op->wait);
+  if (op->give_up != NULL) op->give_up(op);
+}
+
+/* Attempts the operation until it succeeds, its deadline passes or an interrupt comes (raises). */
+int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
+  op->wait = (struct mpl_wait)MPL_WAIT_INIT;
+  for (;;) {
+    int n = op->attempt(L, op);
+    if (n >= 0) {
+      mpl_wait_done(&op->wait);
+      return n;
+    }
+    switch (mpl_wait_step(&op->wait, op->deadline)) {
+      case MPL_SIGNAL: mpl_interrupt_attend(L, give_up, op); break;
+      case MPL_TIMEOUT: give_up(op); return op->timed_out(L, op);
+      default: break;
+    }
+  }
+}

@@ -1,0 +1,23 @@
+/*
+** Classes: see class.h.
+*/
+#include "bind/class.h"
+
+/* Makes the metatable of a class; `__index` is its methods unless it brings one of its own. */
+void mpl_class_register(lua_State *L, const struct mpl_class *class) {
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, class->name);
+  lua_setfield(L, -2, "__name");
+  lua_newtable(L);
+  lua_pushvalue(L, -2);
+  luaL_setfuncs(L, class->methods, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pushvalue(L, -1);
+  luaL_setfuncs(L, class->metamethods, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, class);
+}
+
+/* Pushes it. */
+void mpl_class_push_metatable(lua_State *L, const struct mpl_class *class) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, class);
+}

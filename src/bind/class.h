@@ -1,0 +1,34 @@
+/*
+** Classes of userdata for Lua: a metatable, methods, metamethods, and a check that is quick.
+**
+** The metatable rides as the first upvalue of every method and metamethod, so that `self` is checked
+** by comparing two references and not by looking a name up.
+*/
+#ifndef MPL_BIND_CLASS_H
+#define MPL_BIND_CLASS_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+struct mpl_class {
+  const char *name; /* as users see it: "Queue" */
+  const luaL_Reg *methods;
+  const luaL_Reg *metamethods;
+};
+
+void mpl_class_register(lua_State *L, const struct mpl_class *class);
+void mpl_class_push_metatable(lua_State *L, const struct mpl_class *class);
+
+/* In a method: the userdata at `idx`, which must be of the method's own class. */
+static inline void *mpl_class_self(lua_State *L, int idx, const char *name) {
+  void *p = lua_touserdata(L, idx);
+  if (p != NULL && lua_getmetatable(L, idx)) {
+    int same = lua_rawequal(L, -1, lua_upvalueindex(1));
+    lua_pop(L, 1);
+    if (same) return p;
+  }
+  luaL_typeerror(L, idx, name);
+  return NULL;
+}
+
+#endif

@@ -1,0 +1,61 @@
+/*
+** See finish.h. The Lua function given to `at_exit` runs exit handlers and waits for the children; it
+** is called by whoever comes first: the host after the script, os.exit, the closing of the state (the
+** only notice that a stock Lua gives). For what bypasses all of them there is a handler of the C library,
+** which at least leaves no child behind. A child that is a Process ends by _exit and sees none of this.
+*/
+#include "bind/finish.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proc/exit.h"
+#include "proc/signal.h"
+#include "shm/slot.h"
+
+/* Registry key of the function. */
+static const char finish_key;
+
+/* Ends the children of an interrupted program and then the program, by SIGINT. */
+void mpl_finish_interrupted(void) {
+  fflush(NULL);
+  mpl_exit_interrupt_children();
+  mpl_signal_die_of_interrupt();
+}
+
+/* Last resort, at exit(): nothing of Lua is used. */
+static void leave_no_child(void) {
+  if (mpl_self == NULL) return;
+  fflush(NULL);
+  if (mpl_exit_join_children() != MPL_OK) mpl_finish_interrupted();
+}
+
+/* Calls the function given to `at_exit`, if there is one. A lua_CFunction, to be called protected; an
+   interrupt and errors of the function pass through. */
+int mpl_finish_run(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &finish_key) == LUA_TFUNCTION) lua_call(L, 0, 0);
+  return 0;
+}
+
+/* __gc of the sentinel: the state is being closed. */
+static int state_closes(lua_State *L) {
+  return mpl_finish_run(L);
+}
+
+/* at_exit(f): f() is called once before the program ends. */
+int mpl_finish_at_exit(lua_State *L) {
+  static bool registered;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &finish_key);
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, state_closes);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  luaL_ref(L, LUA_REGISTRYINDEX);
+  if (!registered && atexit(leave_no_child) != 0) return luaL_error(L, "not enough memory");
+  registered = true;
+  return 0;
+}

@@ -1,0 +1,93 @@
+/*
+** Handles: see handle.h.
+*/
+#include "bind/handle.h"
+
+#include "bind/args.h"
+#include "shm/reflist.h"
+
+/* Registry keys: the handles of this process by id, weak; and the metatables of handle classes, as a
+   set and by type. */
+static const char handles_key, classes_key;
+
+static const struct mpl_class *class_of[MPL_TYPE_COUNT];
+
+/* Makes the tables; once for each Lua state. */
+void mpl_handle_open(lua_State *L) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &handles_key);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &classes_key);
+}
+
+/* Registers a class whose userdata are handles of objects of this type. */
+void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_class *class) {
+  mpl_class_register(L, class);
+  class_of[type] = class;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &classes_key);
+  mpl_class_push_metatable(L, class);
+  lua_pushboolean(L, 1);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+/* Pushes a handle that holds nothing yet: what can fail for want of memory has happened before the
+   reference is taken. */
+struct mpl_handle *mpl_handle_new(lua_State *L, enum mpl_object_type type) {
+  struct mpl_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (struct mpl_handle){0};
+  mpl_class_push_metatable(L, class_of[type]);
+  lua_setmetatable(L, -2);
+  return h;
+}
+
+/* The handle on top of the stack gets the reference that the process now holds to `id`. */
+void mpl_handle_own(lua_State *L, struct mpl_handle *h, enum mpl_object_type type, uint64_t id) {
+  h->id = id;
+  h->body = mpl_object_body(id, type);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &handles_key);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, (lua_Integer)id); /* if this raises, the collector still drops the reference */
+  lua_pop(L, 1);
+}
+
+/* __gc of handles. */
+int mpl_handle_gc(lua_State *L) {
+  struct mpl_handle *h = mpl_class_self(L, 1, "shared object");
+  uint64_t id = h->id;
+  h->id = 0;
+  h->body = NULL;
+  if (id != 0) mpl_reflist_release(id);
+  return 0;
+}
+
+/* Id of the shared object at idx; 0 if it is none. */
+uint64_t mpl_handle_id(lua_State *L, int idx) {
+  struct mpl_handle *h = lua_touserdata(L, idx);
+  if (h == NULL || !lua_getmetatable(L, idx)) return 0;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &classes_key);
+  lua_insert(L, -2);
+  bool known = lua_istable(L, -2) && lua_rawget(L, -2) == LUA_TBOOLEAN;
+  lua_pop(L, 2);
+  return known ? h->id : 0;
+}
+
+/* Pushes the handle of an object; raises if there is no such object. */
+void mpl_handle_push(lua_State *L, uint64_t id) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &handles_key);
+  if (lua_rawgeti(L, -1, (lua_Integer)id) == LUA_TUSERDATA) {
+    lua_remove(L, -2);
+    return;
+  }
+  lua_pop(L, 2);
+  enum mpl_object_type type = mpl_object_type_of(id);
+  if (type == MPL_TYPE_NONE || class_of[type] == NULL) mpl_args_raise(L, MPL_GONE);
+  struct mpl_handle *h = mpl_handle_new(L, type);
+  enum mpl_status s = mpl_object_retain(id);
+  if (s != MPL_OK) mpl_args_raise(L, s);
+  mpl_handle_own(L, h, type, id);
+}

@@ -1,0 +1,34 @@
+/*
+** Handles: how Lua holds shared objects.
+**
+** A handle is a userdata with the id of an object; a process has one for each object it knows, so that
+** equal objects are the same value. While a handle is reachable its process holds a reference to the
+** object. Handles are copied by a fork, as the references are.
+*/
+#ifndef MPL_BIND_HANDLE_H
+#define MPL_BIND_HANDLE_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bind/class.h"
+#include "shm/object.h"
+
+struct mpl_handle {
+  uint64_t id;  /* 0: the reference is not held (yet, or any more) */
+  void *body;
+  bool closed;  /* this process is done with it */
+};
+
+void mpl_handle_open(lua_State *L);
+void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_class *class);
+struct mpl_handle *mpl_handle_new(lua_State *L, enum mpl_object_type type);
+void mpl_handle_own(lua_State *L, struct mpl_handle *handle, enum mpl_object_type type, uint64_t id);
+int mpl_handle_gc(lua_State *L);
+
+/* For the codec. */
+uint64_t mpl_handle_id(lua_State *L, int idx);
+void mpl_handle_push(lua_State *L, uint64_t id);
+
+#endif

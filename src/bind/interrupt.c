@@ -1,0 +1,149 @@
+/*
+** Interrupts: see interrupt.h.
+*/
+#include "bind/interrupt.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "proc/child.h"
+#include "proc/signal.h"
+#include "shm/slot.h"
+
+#define ANY_EVENT (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
+
+/* Registry key: the last error raised, to tell it from others with the same text. */
+static const char error_key;
+
+/* The coroutine whose code runs. Read by the signal handler, which may find it a moment old: the hook
+   then strikes when that coroutine goes on. */
+static lua_State *volatile running;
+
+static int raise_interrupted(lua_State *L) {
+  mpl_signal_take(MPL_SIGNAL_INTERRUPT);
+  luaL_where(L, 1);
+  lua_pushliteral(L, "interrupted!");
+  lua_concat(L, 2);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &error_key);
+  return lua_error(L);
+}
+
+static void hook(lua_State *L, lua_Debug *where) {
+  (void)where;
+  lua_sethook(L, NULL, 0, 0);
+  /* A wait may have raised the error before the hook struck. */
+  if (mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) raise_interrupted(L);
+}
+
+/* Signal handler: lua_sethook is the one function of Lua that may be called in one. */
+static void on_interrupt(void) {
+  lua_State *L = running;
+  if (L != NULL) lua_sethook(L, hook, ANY_EVENT, 1);
+}
+
+/*
+** Acts on the signals that came: ended children are reaped; an interrupt becomes an error, before
+** which `before_error` (may be NULL) is called.
+*/
+void mpl_interrupt_attend(lua_State *L, void (*before_error)(void *arg), void *arg) {
+  if (mpl_signal_take(MPL_SIGNAL_CHILD)) mpl_child_reap();
+  if (mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) {
+    if (before_error != NULL) before_error(arg);
+    raise_interrupted(L);
+  }
+}
+
+/* Whether the value at idx is the error of an interrupt. */
+bool mpl_interrupt_is(lua_State *L, int idx) {
+  lua_pushvalue(L, idx);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &error_key);
+  bool is = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return is;
+}
+
+/* is_interrupt(e): whether e is the error of an interrupt. */
+int mpl_interrupt_is_lua(lua_State *L) {
+  lua_pushboolean(L, mpl_interrupt_is(L, 1));
+  return 1;
+}
+
+/*
+** coroutine.resume and coroutine.wrap that keep `running`. The first calls the library's own, its
+** upvalue; the second behaves as the library's, which offers no way in.
+*/
+
+static int resume(lua_State *L) {
+  lua_CFunction library = lua_tocfunction(L, lua_upvalueindex(1));
+  lua_State *co = lua_tothread(L, 1), *before = running;
+  if (co != NULL) running = co;
+  int n = library(L); /* raises only if the first argument is no coroutine */
+  running = before;
+  return n;
+}
+
+/* The call of a wrapped coroutine failed with the error on top of co: closes it, and lets the error go
+   on in L, with the position of the caller if it is a string. */
+static int wrap_failed(lua_State *L, lua_State *co) {
+  int status = lua_status(co);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    status = lua_resetthread(co);
+    lua_xmove(co, L, 1);
+  }
+  if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING && !mpl_interrupt_is(L, -1)) {
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
+}
+
+static int call_wrapped(lua_State *L) {
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1)), *before = running;
+  int nargs = lua_gettop(L), nresults = 0;
+  if (!lua_checkstack(co, nargs)) return luaL_error(L, "too many arguments to resume");
+  lua_xmove(L, co, nargs);
+  running = co;
+  int status = lua_resume(co, L, nargs, &nresults);
+  running = before;
+  if (status != LUA_OK && status != LUA_YIELD) {
+    if (lua_status(co) == LUA_OK || lua_status(co) == LUA_YIELD) lua_xmove(co, L, 1);
+    return wrap_failed(L, co);
+  }
+  if (!lua_checkstack(L, nresults + 1)) {
+    lua_pop(co, nresults);
+    return luaL_error(L, "too many results to resume");
+  }
+  lua_xmove(co, L, nresults);
+  return nresults;
+}
+
+static int wrap(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_State *co = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, co, 1);
+  lua_pushcclosure(L, call_wrapped, 1);
+  return 1;
+}
+
+/* From now on SIGINT interrupts the code that L's state runs. May be called again; the last state is
+   the one that is interrupted. */
+void mpl_interrupt_open(lua_State *L) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  running = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  mpl_signal_on_interrupt(on_interrupt);
+  int top = lua_gettop(L);
+  if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE) {
+    lua_getfield(L, -1, "resume");
+    if (lua_iscfunction(L, -1) && lua_tocfunction(L, -1) != resume) {
+      lua_pushcclosure(L, resume, 1);
+      lua_setfield(L, top + 1, "resume");
+      lua_pushcfunction(L, wrap);
+      lua_setfield(L, top + 1, "wrap");
+    }
+  }
+  lua_settop(L, top);
+}

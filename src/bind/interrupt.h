@@ -1,0 +1,19 @@
+/*
+** Ctrl-C and the timer tick in running Lua code.
+**
+** SIGINT becomes the error "interrupted!" in the code that runs: at the next instruction, by a hook
+** that the signal handler sets, or out of a wait of this module. Hooks belong to a coroutine, so the
+** coroutine that runs is kept track of by wrapping coroutine.resume and coroutine.wrap.
+*/
+#ifndef MPL_BIND_INTERRUPT_H
+#define MPL_BIND_INTERRUPT_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+void mpl_interrupt_open(lua_State *L);
+void mpl_interrupt_attend(lua_State *L, void (*before_error)(void *arg), void *arg);
+bool mpl_interrupt_is(lua_State *L, int idx);
+int mpl_interrupt_is_lua(lua_State *L);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+** process.Lock
+*/
+#include "ds/lock.h"
+
+#include "bind/args.h"
+#include "bind/blocking.h"
+#include "bind/handle.h"
+#include "bind/hold.h"
+#include "bind/module.h"
+
+static struct mpl_lock *self(lua_State *L) {
+  struct mpl_handle *h = mpl_class_self(L, 1, "Lock");
+  return h->body;
+}
+
+/* Lock(): a lock that is free. */
+static int lock_new(lua_State *L) {
+  mpl_args_end(L, 0);
+  struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_LOCK);
+  uint64_t id;
+  enum mpl_status s = mpl_lock_new(&id);
+  if (s != MPL_OK) return mpl_args_raise(L, s);
+  mpl_handle_own(L, h, MPL_TYPE_LOCK, id);
+  return 1;
+}
+
+/*
+** Acquiring
+*/
+
+struct acquire {
+  struct mpl_blocking op;
+  struct mpl_lock *lock;
+};
+
+static int acquire_attempt(lua_State *L, struct mpl_blocking *op) {
+  struct acquire *a = (struct acquire *)op;
+  enum mpl_status s = mpl_lock_try(a->lock, 0, &op->wait);
+  if (s == MPL_BLOCK) return MPL_BLOCKING_AGAIN;
+  lua_pushboolean(L, 1);
+  if (s != MPL_RECOVERED) return 1;
+  lua_pushliteral(L, "abandoned");
+  return 2;
+}
+
+static void acquire_give_up(struct mpl_blocking *op) {
+  mpl_lock_pass_on(((struct acquire *)op)->lock);
+}
+
+static int acquire_timed_out(lua_State *L, struct mpl_blocking *op) {
+  (void)op;
+  lua_pushboolean(L, 0);
+  lua_pushliteral(L, "timeout");
+  return 2;
+}
+
+static int acquire(lua_State *L, struct mpl_lock *lock, int64_t deadline) {
+  struct acquire a = {.op = {.attempt = acquire_attempt,
+                             .give_up = acquire_give_up,
+                             .timed_out = acquire_timed_out,
+                             .deadline = deadline},
+                      .lock = lock};
+  return mpl_blocking_run(L, &a.op);
+}
+
+/* lock:acquire([block][, timeout]): true; true, "abandoned" if the last holder ended without releasing
+   it; false, "timeout". */
+static int lock_acquire(lua_State *L) {
+  struct mpl_lock *lock = self(L);
+  mpl_args_end(L, 3);
+  return acquire(L, lock, mpl_args_block(L, 2));
+}
+
+/* lock:release(): frees it, whoever holds it; raises if nobody does. */
+static int lock_release(lua_State *L) {
+  struct mpl_lock *lock = self(L);
+  mpl_args_end(L, 1);
+  if (mpl_lock_release(lock) == MPL_MISUSE)
+    return luaL_error(L, "Lock: release of an unlocked lock (acquire it first)");
+  return 0;
+}
+
+/* lock:locked(): whether somebody, dead or alive, holds it. */
+static int lock_locked(lua_State *L) {
+  lua_pushboolean(L, mpl_lock_info_of(self(L)).holder != 0);
+  return 1;
+}
+
+/* lock:abandoned(): whether its holder ended without releasing it, or the present holder took it over
+   from such a one. */
+static int lock_abandoned(lua_State *L) {
+  lua_pushboolean(L, mpl_lock_info_of(self(L)).abandoned);
+  return 1;
+}
+
+static int lock_tostring(lua_State *L) {
+  struct mpl_lock_info info = mpl_lock_info_of(self(L));
+  struct mpl_slot *slot = info.holder != 0 ? mpl_slot_find(info.holder) : NULL;
+  char name[MPL_SLOT_NAME];
+  if (slot != NULL) mpl_slot_get_name(slot, name);
+  lua_pushfstring(L, "<Lock(owner=%s)>",
+                  slot != NULL ? name : info.holder != 0 ? "a dead process" : "None");
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"acquire", lock_acquire},     {"release", lock_release},
+                                   {"locked", lock_locked},       {"abandoned", lock_abandoned},
+                                   {"hold", mpl_hold_hold},       {"with", mpl_hold_with},
+                                   {NULL, NULL}};
+static const luaL_Reg metamethods[] = {
+    {"__gc", mpl_handle_gc}, {"__tostring", lock_tostring}, {NULL, NULL}};
+
+static const struct mpl_class lock_class = {"Lock", methods, metamethods};
+
+/* Registers the class and puts its constructor into the module table on top. */
+void mpl_lock_open(lua_State *L) {
+  mpl_lock_register();
+  mpl_handle_class(L, MPL_TYPE_LOCK, &lock_class);
+  lua_pushcfunction(L, lock_new);
+  lua_setfield(L, -2, "Lock");
+}

@@ -1,0 +1,289 @@
+/*
+** What the Process class (lua/process/class.lua) is made of: starting a child, and the handle that its
+** parent has of it.
+*/
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "bind/args.h"
+#include "bind/class.h"
+#include "bind/interrupt.h"
+#include "bind/module.h"
+#include "proc/child.h"
+#include "proc/exit.h"
+#include "proc/fork.h"
+#include "proc/signal.h"
+#include "shm/recover.h"
+#include "shm/slot.h"
+
+/* The userdata of a child: a pointer to its record in the child table. */
+struct child_handle {
+  struct mpl_child *child; /* NULL: none yet, or closed */
+};
+
+/* The child's record; it must be a child of this very process. */
+static struct mpl_child *self(lua_State *L) {
+  struct child_handle *h = mpl_class_self(L, 1, "Child");
+  luaL_argcheck(L, h->child != NULL, 1, "the process is closed");
+  if (!mpl_child_is_mine(h->child)) luaL_error(L, "can only join a child process");
+  return h->child;
+}
+
+/*
+** Starting
+*/
+
+static int message_handler(lua_State *L) {
+  /* The original value first: whoever looks for an interrupt needs it. */
+  bool interrupt = mpl_interrupt_is(L, 1);
+  const char *text = lua_tostring(L, 1);
+  if (text == NULL && luaL_callmeta(L, 1, "__tostring")) text = lua_tostring(L, -1);
+  if (text == NULL) text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  luaL_traceback(L, L, text, 1);
+  lua_pushboolean(L, interrupt);
+  lua_setfield(L, LUA_REGISTRYINDEX, "mpl.interrupted");
+  return 1;
+}
+
+static bool was_interrupted(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, "mpl.interrupted");
+  bool is = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is;
+}
+
+/* Prints an uncaught error of this child. An interrupt that concerns the whole program is reported by
+   the main program, once; one sent to this process alone is reported here. */
+static void report(lua_State *L) {
+  bool own = mpl_swap64_ar(&mpl_self->interrupt, 0) != 0;
+  if (was_interrupted(L) && !own) return;
+  fflush(stdout);
+  fprintf(stderr, "Process %s (pid %d): %s\n", mpl_self->name, (int)getpid(),
+          lua_tostring(L, -1) != NULL ? lua_tostring(L, -1) : "(no message)");
+  fflush(stderr);
+}
+
+/* Calls the function on top, which returns an exit code or nothing; an error is reported and gives 1. */
+static int call_for_code(lua_State *L) {
+  lua_pushcfunction(L, message_handler);
+  lua_insert(L, -2);
+  if (lua_pcall(L, 0, 1, -2) != LUA_OK) {
+    report(L);
+    return 1;
+  }
+  return lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : 0;
+}
+
+/* The whole life of a child: `body`, then `finish` with its exit code. Both are on the stack. */
+_Noreturn static void live(lua_State *L) {
+  int finish = lua_gettop(L);
+  lua_pushvalue(L, finish - 1);
+  int code = call_for_code(L);
+  lua_pushcfunction(L, message_handler);
+  lua_pushvalue(L, finish);
+  lua_pushinteger(L, code);
+  if (lua_pcall(L, 1, 0, -3) != LUA_OK) {
+    report(L);
+    code = 1;
+    mpl_exit_interrupt_children();
+  }
+  mpl_exit_child(code);
+}
+
+/* start(body, finish, name, daemon): forks. In the child body() gives an exit code, finish(code) ends
+   what it has begun, and nothing returns. In the parent the child's handle; nil, message, errno. */
+static int process_start(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  const char *name = luaL_checkstring(L, 3);
+  bool daemon = lua_toboolean(L, 4);
+  struct child_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  h->child = NULL;
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_setmetatable(L, -2);
+  luaL_checkstack(L, 10, "no room to start a process");
+  struct mpl_child *child;
+  enum mpl_status s = mpl_fork(name, daemon ? MPL_FORK_DAEMON : MPL_FORK_CHILD, &child);
+  if (s == MPL_ERRNO) return luaL_fileresult(L, 0, "fork");
+  if (s != MPL_OK) return mpl_args_raise(L, s);
+  if (child == NULL) {
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    live(L);
+  }
+  h->child = child;
+  return 1;
+}
+
+/* fork(): as fork(2): 0 in the child, the pid in the parent; nil, message, errno. */
+static int process_fork(lua_State *L) {
+  mpl_args_end(L, 0);
+  pid_t pid = mpl_fork_raw();
+  if (pid < 0) return luaL_fileresult(L, 0, "fork");
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+/*
+** The child's handle
+*/
+
+static int child_pid(lua_State *L) {
+  struct child_handle *h = mpl_class_self(L, 1, "Child");
+  if (h->child == NULL) return 0;
+  lua_pushinteger(L, h->child->pid);
+  return 1;
+}
+
+/* child:exitcode(): nil while it runs; its status, or -signal. */
+static int child_exitcode(lua_State *L) {
+  struct mpl_child *c = self(L);
+  if (!mpl_child_ended(c)) return 0;
+  lua_pushinteger(L, c->exit_code);
+  return 1;
+}
+
+/* child:join([timeout]): true, or nil, "timeout". */
+static int child_join(lua_State *L) {
+  struct mpl_child *c = self(L);
+  int64_t deadline = mpl_args_timeout(L, 2);
+  enum mpl_status s;
+  while ((s = mpl_child_join(c, deadline, MPL_SIGNAL_INTERRUPT)) == MPL_SIGNAL)
+    mpl_interrupt_attend(L, NULL, NULL);
+  mpl_child_reap();
+  if (s == MPL_OK) return lua_pushboolean(L, 1), 1;
+  lua_pushnil(L);
+  lua_pushliteral(L, "timeout");
+  return 2;
+}
+
+/* child:signal(number): sends it, if the child has not ended. */
+static int child_signal(lua_State *L) {
+  struct mpl_child *c = self(L);
+  int sig = (int)luaL_checkinteger(L, 2);
+  struct mpl_slot *slot = mpl_slot_find(c->ident);
+  if (sig == SIGINT && slot != NULL) mpl_store64_rlx(&slot->interrupt, 1);
+  if (mpl_child_signal(c, sig) != 0) return luaL_error(L, "kill: %s", strerror(errno));
+  return 0;
+}
+
+/* child:sentinel(): a descriptor that polls readable once the child has ended. */
+static int child_sentinel(lua_State *L) {
+  int fd = mpl_child_pidfd(self(L));
+  if (fd < 0) return luaL_error(L, "sentinel: %s", strerror(errno));
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+static int child_close(lua_State *L) {
+  struct child_handle *h = mpl_class_self(L, 1, "Child");
+  if (h->child != NULL) mpl_child_unwanted(h->child);
+  h->child = NULL;
+  return 0;
+}
+
+static const luaL_Reg methods[] = {{"pid", child_pid},           {"exitcode", child_exitcode},
+                                   {"join", child_join},         {"signal", child_signal},
+                                   {"sentinel", child_sentinel}, {"close", child_close},
+                                   {NULL, NULL}};
+static const luaL_Reg metamethods[] = {{"__gc", child_close}, {NULL, NULL}};
+static const struct mpl_class child_class = {"Child", methods, metamethods};
+
+/*
+** Processes that are not children
+*/
+
+/* reap(): looks which children have ended. */
+static int process_reap(lua_State *L) {
+  (void)L;
+  mpl_signal_take(MPL_SIGNAL_CHILD);
+  mpl_child_reap();
+  return 0;
+}
+
+/* self(): name, identity and parent's identity of this process; 0 for no parent. */
+static int process_self(lua_State *L) {
+  lua_pushstring(L, mpl_self->name);
+  lua_pushinteger(L, (lua_Integer)mpl_slot_ident(mpl_self));
+  lua_pushinteger(L, (lua_Integer)mpl_load64_rlx(&mpl_self->parent));
+  return 3;
+}
+
+/* rename(name): of this process, as others see it. */
+static int process_rename(lua_State *L) {
+  mpl_slot_set_name(mpl_self, luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* member(identity): name and pid of a living process of the program; nothing if it has ended. */
+static int process_member(lua_State *L) {
+  uint64_t ident = (uint64_t)luaL_checkinteger(L, 1);
+  struct mpl_slot *slot = mpl_slot_find(ident);
+  if (slot == NULL) return 0;
+  char name[MPL_SLOT_NAME];
+  mpl_slot_get_name(slot, name);
+  pid_t pid = (pid_t)mpl_load64_rlx(&slot->pid);
+  if (!mpl_slot_ident_lives(ident)) return 0;
+  lua_pushstring(L, name);
+  lua_pushinteger(L, pid);
+  return 2;
+}
+
+/* join(identity[, timeout]): waits for the end of any process of the program. true; nil, "timeout". */
+static int process_join(lua_State *L) {
+  uint64_t ident = (uint64_t)luaL_checkinteger(L, 1);
+  int64_t deadline = mpl_args_timeout(L, 2);
+  enum mpl_status s;
+  while ((s = mpl_child_join_stranger(ident, deadline)) == MPL_SIGNAL)
+    mpl_interrupt_attend(L, NULL, NULL);
+  if (s == MPL_OK) return lua_pushboolean(L, 1), 1;
+  lua_pushnil(L);
+  lua_pushliteral(L, "timeout");
+  return 2;
+}
+
+/*
+** Ending
+*/
+
+/* join_children(): ends the daemons and waits for the others; an interrupt raises. */
+static int process_join_children(lua_State *L) {
+  while (mpl_exit_join_children() == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);
+  return 0;
+}
+
+/* interrupt_children(): SIGINT to all children; those that take too long are killed. */
+static int process_interrupt_children(lua_State *L) {
+  (void)L;
+  mpl_exit_interrupt_children();
+  return 0;
+}
+
+/* exit_child(code): the last thing that a child does. */
+static int process_exit_child(lua_State *L) {
+  mpl_exit_child((int)luaL_checkinteger(L, 1));
+}
+
+static const luaL_Reg functions[] = {{"fork", process_fork},
+                                     {"reap", process_reap},
+                                     {"self", process_self},
+                                     {"rename", process_rename},
+                                     {"member", process_member},
+                                     {"join", process_join},
+                                     {"join_children", process_join_children},
+                                     {"interrupt_children", process_interrupt_children},
+                                     {"exit_child", process_exit_child},
+                                     {NULL, NULL}};
+
+/* Registers the class of children and puts the functions into the module table on top. */
+void mpl_process_open(lua_State *L) {
+  mpl_class_register(L, &child_class);
+  luaL_setfuncs(L, functions, 0);
+  mpl_class_push_metatable(L, &child_class);
+  lua_pushcclosure(L, process_start, 1);
+  lua_setfield(L, -2, "start");
+}

@@ -1,0 +1,285 @@
+/*
+** Queue:put_many and Queue:get_many: many items under one lock and with one wake-up.
+**
+** put_many encodes all values into private memory before it puts the first, so that a value that cannot
+** be sent is an error and nothing has been put.
+*/
+#include <string.h>
+
+#include "bind/args.h"
+#include "bind/blocking.h"
+#include "bind/class.h"
+#include "bind/interrupt.h"
+#include "bind/module.h"
+#include "bind/queue.h"
+#include "shm/message.h"
+#include "shm/super.h"
+
+/* Bytes of small items that are taken at once. */
+#define BATCH_BYTES (8 * MPL_QUEUE_INLINE)
+
+/* Messages that put_many has in hand at once; the hand is small. */
+#define MESSAGES 8
+
+/*
+** Putting
+*/
+
+/* One encoded value: where its bytes and references stand in `bytes` and `refs`. */
+struct encoded {
+  size_t at, size;
+  size_t refs_at, nrefs;
+};
+
+/* All values of a list; a userdata, so that nothing is lost if encoding raises. */
+struct encodings {
+  struct mpl_buf bytes, refs, items;
+};
+
+static int encodings_gc(lua_State *L) {
+  struct encodings *e = lua_touserdata(L, 1);
+  mpl_buf_free(&e->bytes);
+  mpl_buf_free(&e->refs);
+  mpl_buf_free(&e->items);
+  return 0;
+}
+
+static const luaL_Reg no_methods[] = {{NULL, NULL}};
+static const luaL_Reg metamethods[] = {{"__gc", encodings_gc}, {NULL, NULL}};
+static const struct mpl_class encodings_class = {"Encodings", no_methods, metamethods};
+
+static struct encodings *encodings_new(lua_State *L) {
+  struct encodings *e = lua_newuserdatauv(L, sizeof *e, 0);
+  mpl_buf_init(&e->bytes, NULL, 0);
+  mpl_buf_init(&e->refs, NULL, 0);
+  mpl_buf_init(&e->items, NULL, 0);
+  mpl_class_push_metatable(L, &encodings_class);
+  lua_setmetatable(L, -2);
+  return e;
+}
+
+/* Encodes the value on top of the stack and pops it. */
+static void encode_one(lua_State *L, struct encodings *e) {
+  struct mpl_codec_out out;
+  mpl_codec_encode(L, -1, &out);
+  struct encoded item = {.at = e->bytes.size,
+                         .size = out.size,
+                         .refs_at = e->refs.size / sizeof *out.refs,
+                         .nrefs = out.nrefs};
+  bool ok = mpl_buf_append(&e->refs, out.refs, out.nrefs * sizeof *out.refs) &&
+            mpl_buf_append(&e->items, &item, sizeof item);
+  for (size_t i = 0; ok && i < out.npieces; i++)
+    ok = mpl_buf_append(&e->bytes, out.pieces[i].data, out.pieces[i].size);
+  mpl_codec_release(&out);
+  if (!ok) mpl_args_raise(L, MPL_NOPRIVATE);
+  lua_pop(L, 1);
+}
+
+struct put_many {
+  struct mpl_blocking op;
+  struct mpl_queue *q;
+  const struct encodings *all;
+  size_t next, count; /* the items from `next` on are still to be put */
+  int n;              /* items prepared */
+  struct mpl_queue_item item[MPL_QUEUE_BATCH];
+  struct mpl_queue_piece piece[MPL_QUEUE_BATCH];
+};
+
+/* Prepares items from `next` on. Large ones, and those with references, become messages in the hand. */
+static enum mpl_status prepare(struct put_many *p) {
+  const struct encoded *items = (const struct encoded *)(const void *)p->all->items.data;
+  const uint64_t *refs = (const uint64_t *)(const void *)p->all->refs.data;
+  int messages = 0;
+  for (p->n = 0; p->n < MPL_QUEUE_BATCH && p->next + (size_t)p->n < p->count; p->n++) {
+    const struct encoded *e = &items[p->next + (size_t)p->n];
+    struct mpl_queue_item *item = &p->item[p->n];
+    p->piece[p->n] = (struct mpl_queue_piece){p->all->bytes.data + e->at, e->size};
+    *item = (struct mpl_queue_item){.pieces = &p->piece[p->n], .npieces = 1, .size = e->size};
+    if (e->size <= MPL_QUEUE_INLINE && e->nrefs == 0) continue;
+    if (messages++ == MESSAGES) break;
+    struct mpl_codec_piece piece = {p->all->bytes.data + e->at, e->size};
+    enum mpl_status s =
+        mpl_queue_message(&piece, 1, e->size, refs + e->refs_at, e->nrefs, &item->message);
+    if (s != MPL_OK) return s;
+  }
+  return MPL_OK;
+}
+
+/* Drops what was prepared and not put. */
+static void drop_prepared(struct put_many *p) {
+  for (int i = 0; i < p->n; i++)
+    if (p->item[i].message != 0) mpl_queue_drop(p->item[i].message);
+  p->n = 0;
+}
+
+static void put_give_up(struct mpl_blocking *op) {
+  struct put_many *p = (struct put_many *)op;
+  mpl_queue_pass_on(p->q, false);
+  drop_prepared(p);
+}
+
+/* nil, the word, and how many items were put all the same. */
+static int put_refused(lua_State *L, const struct put_many *p, const char *word) {
+  int n = mpl_queue_refused(L, word);
+  lua_pushinteger(L, (lua_Integer)p->next);
+  return n + 1;
+}
+
+static int put_timed_out(lua_State *L, struct mpl_blocking *op) {
+  return put_refused(L, (struct put_many *)op, "full");
+}
+
+static int put_attempt(lua_State *L, struct mpl_blocking *op) {
+  struct put_many *p = (struct put_many *)op;
+  while (p->next < p->count) {
+    enum mpl_status s = p->n == 0 ? prepare(p) : MPL_OK;
+    int done = 0;
+    if (s == MPL_OK) s = mpl_queue_put(p->q, p->item, p->n, &done, &op->wait, op->deadline);
+    p->next += (size_t)done;
+    p->n -= done;
+    memmove(p->item, p->item + done, (size_t)p->n * sizeof *p->item);
+    switch (s) {
+      case MPL_OK: break;
+      case MPL_BLOCK:
+      case MPL_SIGNAL: return MPL_BLOCKING_AGAIN;
+      case MPL_TIMEOUT: put_give_up(op); return put_refused(L, p, "full");
+      case MPL_CLOSED: put_give_up(op); return put_refused(L, p, "closed");
+      default: put_give_up(op); return mpl_args_raise(L, s);
+    }
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* q:put_many(list[, block[, timeout]]): puts the values of a list (with its field n, nils included) in
+   their order. true; or nil, "full" or "closed", and how many were put. */
+int mpl_queue_put_many(lua_State *L) {
+  struct put_many p;
+  p.q = mpl_queue_self(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  mpl_args_end(L, 4);
+  int64_t deadline = mpl_args_block(L, 3);
+  lua_Integer n = luaL_len(L, 2);
+  if (lua_getfield(L, 2, "n") == LUA_TNUMBER) n = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  struct encodings *all = encodings_new(L);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_geti(L, 2, i);
+    encode_one(L, all);
+  }
+  p.op = (struct mpl_blocking){.attempt = put_attempt,
+                               .give_up = put_give_up,
+                               .timed_out = put_timed_out,
+                               .deadline = deadline};
+  p.all = all;
+  p.next = 0;
+  p.count = n > 0 ? (size_t)n : 0;
+  p.n = 0;
+  return mpl_blocking_run(L, &p.op);
+}
+
+/*
+** Getting
+*/
+
+struct get_many {
+  struct mpl_blocking op;
+  struct mpl_queue *q;
+  lua_Integer max, count;
+  int decoded; /* items of the batch that are in the list already */
+  struct mpl_queue_batch batch;
+  unsigned char bytes[BATCH_BYTES];
+};
+
+/* Arguments: the list and, as light userdata, the operation. Appends the items of the batch. */
+static int decode_batch(lua_State *L) {
+  struct get_many *g = lua_touserdata(L, 2);
+  while (g->decoded < g->batch.n) {
+    const struct mpl_queue_got *item = &g->batch.item[g->decoded];
+    if (item->message != 0)
+      mpl_queue_decode(L, item->message);
+    else
+      mpl_codec_decode(L, g->bytes + item->at, item->size, NULL, 0);
+    lua_rawseti(L, 1, ++g->count);
+    if (item->message != 0) mpl_queue_drop(item->message);
+    g->decoded++;
+  }
+  return 0;
+}
+
+/* Decodes a batch into the list at `list`. If that fails the messages that were not decoded go back to
+   the queue, and the error is raised. */
+static void take_batch(lua_State *L, struct get_many *g, int list) {
+  g->decoded = 0;
+  lua_pushcfunction(L, decode_batch);
+  lua_pushvalue(L, list);
+  lua_pushlightuserdata(L, g);
+  int status = lua_pcall(L, 2, 0, 0);
+  if (status == LUA_OK) return;
+  for (int i = g->batch.n - 1; i >= g->decoded; i--) {
+    mpl_off message = g->batch.item[i].message;
+    bool damaged = i == g->decoded && status != LUA_ERRMEM;
+    if (message != 0 && (damaged || mpl_queue_unget(g->q, message) != MPL_OK))
+      mpl_queue_drop(message);
+  }
+  lua_error(L);
+}
+
+static void get_give_up(struct mpl_blocking *op) {
+  mpl_queue_pass_on(((struct get_many *)op)->q, true);
+}
+
+static int get_timed_out(lua_State *L, struct mpl_blocking *op) {
+  (void)op;
+  return mpl_queue_refused(L, "empty");
+}
+
+static int get_attempt(lua_State *L, struct mpl_blocking *op) {
+  struct get_many *g = (struct get_many *)op;
+  int list = lua_gettop(L);
+  while (g->count < g->max) {
+    lua_Integer want = g->max - g->count;
+    int max = want < MPL_QUEUE_BATCH ? (int)want : MPL_QUEUE_BATCH;
+    enum mpl_status s = mpl_queue_get(g->q, max, &g->batch, &op->wait, op->deadline);
+    if (s == MPL_OK) {
+      take_batch(L, g, list);
+      continue;
+    }
+    if (g->count > 0) break; /* what there is is enough */
+    switch (s) {
+      case MPL_BLOCK:
+      case MPL_SIGNAL: return MPL_BLOCKING_AGAIN;
+      case MPL_TIMEOUT: return mpl_queue_refused(L, "empty");
+      case MPL_CLOSED: return mpl_queue_refused(L, "closed");
+      default: return mpl_args_raise(L, s);
+    }
+  }
+  lua_pushvalue(L, list);
+  lua_pushinteger(L, g->count);
+  lua_setfield(L, -2, "n");
+  return 1;
+}
+
+/* q:get_many(max[, block[, timeout]]): waits for one item and takes as many as there are, up to max: a
+   list, with its length as the field n; nil, "empty"; nil, "closed". */
+int mpl_queue_get_many(lua_State *L) {
+  struct get_many g;
+  g.q = mpl_queue_self(L);
+  g.max = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, g.max >= 1, 2, "at least one item must be wanted");
+  mpl_args_end(L, 4);
+  g.op = (struct mpl_blocking){.attempt = get_attempt,
+                               .give_up = get_give_up,
+                               .timed_out = get_timed_out,
+                               .deadline = mpl_args_block(L, 3)};
+  g.count = 0;
+  g.batch.bytes = g.bytes;
+  g.batch.capacity = sizeof g.bytes;
+  lua_newtable(L);
+  return mpl_blocking_run(L, &g.op);
+}
+
+/* Registers what put_many needs. */
+void mpl_queue_many_open(lua_State *L) {
+  mpl_class_register(L, &encodings_class);
+}

@@ -1,0 +1,121 @@
+/*
+** Small questions to the system: clocks, pids, processors, random bytes, parameters of functions, use of
+** the shared memory.
+*/
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "bind/args.h"
+#include "bind/interrupt.h"
+#include "bind/module.h"
+#include "shm/super.h"
+
+/* now(): monotonic seconds. */
+static int system_now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)mpl_os_now() / (lua_Number)MPL_NS_PER_S);
+  return 1;
+}
+
+/* sleep(seconds): 0 or less does not sleep. An interrupt raises; other signals do not shorten it. */
+static int system_sleep(lua_State *L) {
+  luaL_checknumber(L, 1);
+  mpl_args_end(L, 1);
+  int64_t deadline = mpl_args_timeout(L, 1);
+  for (;;) {
+    struct mpl_os_word bell = {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
+    mpl_interrupt_attend(L, NULL, NULL);
+    if (mpl_ec_sleep(&bell, 1, deadline) == MPL_TIMEOUT) return 0;
+  }
+}
+
+static int system_getpid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+static int system_getppid(lua_State *L) {
+  lua_pushinteger(L, getppid());
+  return 1;
+}
+
+/* cpu_count(): processors that this process may use, at least 1. */
+static int system_cpu_count(lua_State *L) {
+  lua_pushinteger(L, mpl_os_ncpu());
+  return 1;
+}
+
+/* random(n): n random bytes. */
+static int system_random(lua_State *L) {
+  lua_Integer n = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, n >= 0 && n <= 4096, 1, "0 to 4096 bytes");
+  char bytes[4096];
+  if (mpl_os_random(bytes, (size_t)n) != 0) return mpl_args_raise(L, MPL_ERRNO);
+  lua_pushlstring(L, bytes, (size_t)n);
+  return 1;
+}
+
+/* parameters(f): the names of a Lua function's parameters and whether more may follow; nothing for a C
+   function. */
+static int system_parameters(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (lua_iscfunction(L, 1)) return 0;
+  lua_Debug d;
+  lua_pushvalue(L, 1);
+  lua_getinfo(L, ">u", &d);
+  lua_createtable(L, d.nparams, 0);
+  for (int i = 1; i <= d.nparams; i++) {
+    lua_pushvalue(L, 1);
+    const char *name = lua_getlocal(L, NULL, i); /* of the function on top, which it pops */
+    lua_pushstring(L, name != NULL ? name : "?");
+    lua_rawseti(L, -2, i);
+  }
+  lua_pushboolean(L, d.isvararg);
+  return 2;
+}
+
+/* stats(): {arena = {used, populated, cap}, objects, processes, recovered, rolled_back}: bytes of shared
+   memory, shared objects, living processes, processes cleaned up after, sections rolled back. */
+static int system_stats(lua_State *L) {
+  struct mpl_heap_info info;
+  struct mpl_super *super = mpl_super();
+  mpl_heap_info(&info);
+  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 3);
+  lua_pushinteger(L, (lua_Integer)info.used);
+  lua_setfield(L, -2, "used");
+  lua_pushinteger(L, (lua_Integer)info.populated);
+  lua_setfield(L, -2, "populated");
+  lua_pushinteger(L, (lua_Integer)info.cap);
+  lua_setfield(L, -2, "cap");
+  lua_setfield(L, -2, "arena");
+  const struct {
+    const char *name;
+    const mpl_a64 *value;
+  } counts[] = {{"objects", &super->objects.live},
+                {"processes", &super->slots.live},
+                {"recovered", &super->recovered},
+                {"rolled_back", &super->rolled_back}};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    lua_pushinteger(L, (lua_Integer)mpl_load64_rlx(counts[i].value));
+    lua_setfield(L, -2, counts[i].name);
+  }
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"now", system_now},
+                                     {"sleep", system_sleep},
+                                     {"getpid", system_getpid},
+                                     {"getppid", system_getppid},
+                                     {"cpu_count", system_cpu_count},
+                                     {"random", system_random},
+                                     {"parameters", system_parameters},
+                                     {"stats", system_stats},
+                                     {NULL, NULL}};
+
+/* Puts the functions into the module table on top. */
+void mpl_system_open(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,56 @@
+/*
+** A unit test in C: checks that say where they failed, processes, and a summary. Each test is a
+** program that exits 0 if every check held; if MPL_SUMMARY names a file, a line with its name and the
+** numbers of cases passed and failed is added to it.
+*/
+#ifndef MPL_TEST_UNIT_H
+#define MPL_TEST_UNIT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int unit_passed, unit_failed;
+
+#define CHECK(cond) \
+  do { \
+    if (!(cond)) { \
+      fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #cond); \
+      _exit(1); \
+    } \
+  } while (0)
+
+/* Runs a case in a process of its own, so that one which fails or dies does not end the others. */
+static inline void unit_run(const char *name, void (*test)(void)) {
+  fflush(NULL);
+  pid_t pid = fork();
+  if (pid == 0) {
+    test();
+    fflush(NULL);
+    _exit(0);
+  }
+  int status = -1;
+  while (waitpid(pid, &status, 0) < 0) {}
+  if (status == 0) {
+    unit_passed++;
+  } else {
+    unit_failed++;
+    fprintf(stderr, "FAILED: %s (status %#x)\n", name, (unsigned)status);
+  }
+}
+
+static inline int unit_end(const char *program) {
+  const char *path = getenv("MPL_SUMMARY"), *base = strrchr(program, '/');
+  FILE *f = path == NULL ? NULL : fopen(path, "ae");
+  if (f != NULL) {
+    fprintf(f, "%s %d %d\n", base == NULL ? program : base + 1, unit_passed, unit_failed);
+    fclose(f);
+  }
+  printf("%s: %d passed, %d failed\n", program, unit_passed, unit_failed);
+  return unit_failed == 0 ? 0 : 1;
+}
+
+#endif
