@@ -57,7 +57,7 @@ B = build/$(FLAVOUR)
 
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
            -Wwrite-strings -Wpointer-arith -Wundef -Wvla
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc $(LUA_CFLAGS) $(WARNINGS) $(CFLAGS) \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Isrc $(LUA_CFLAGS) $(WARNINGS) $(CFLAGS) \
              $(FLAGS_$(firstword $(subst -, ,$(FLAVOUR))))
 ALL_LDFLAGS = $(LDFLAGS) $(filter -fsanitize=%,$(ALL_CFLAGS))
 LIBS = -lm -ldl -lpthread
@@ -67,7 +67,6 @@ LOWER = $(call sources,base sync shm ds proc)
 BIND = $(call sources,bind)
 HOST = $(call sources,host)
 TESTS = $(wildcard test/*.c)
-BENCHES = $(wildcard bench/*.c)
 SPECS = $(wildcard spec/*_spec.lua)
 SCRIPTS = $(wildcard test/*.lua)
 
@@ -76,13 +75,13 @@ LUA_TREE = $(shell find lua)
 
 objects = $(patsubst %.c,$(B)/$(2)/%.o,$(1))
 LOWER_OBJECTS = $(call objects,$(LOWER),obj)
+BIND_OBJECTS = $(call objects,$(BIND),obj)
 MPL_OBJECTS = $(call objects,$(LOWER) $(BIND) $(HOST) build/embedded.c,obj)
 SO_OBJECTS = $(call objects,$(LOWER) $(BIND) src/host/embed.c build/embedded.c,pic)
 TEST_PROGRAMS = $(patsubst %.c,$(B)/%,$(TESTS))
-BENCH_PROGRAMS = $(patsubst %.c,$(B)/%,$(BENCHES))
 
 .PHONY: all run test check asan tsan bench install clean deps
-.PHONY: run-built test-built strict-build check-layers check-cppcheck check-lua
+.PHONY: run-built test-programs strict-build check-layers check-cppcheck check-lua check-warnings
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -93,7 +92,7 @@ mpl: $(B)/mpl
 
 $(B)/mpl: $(MPL_OBJECTS)
 	echo "LD $@"
-	$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ $(LUA_LIB) $(LIBS)
+	$(CC) $(ALL_LDFLAGS) -Wl,-E,-z,now -o $@ $^ $(LUA_LIB) $(LIBS)
 
 # Exports nothing but the open functions; Lua itself comes from the program that loads it.
 $(B)/process.so: $(SO_OBJECTS) tools/process.map
@@ -114,17 +113,21 @@ $(B)/pic/%.o: %.c Makefile
 	echo "CC $@"
 	$(CC) $(ALL_CFLAGS) -fPIC -DMPL_SHARED -MMD -MP -c -o $@ $<
 
-$(B)/test/%: $(B)/obj/test/%.o $(LOWER_OBJECTS)
+# A C test is linked with the layers below Lua. Of bind and Lua it gets what it uses and does not
+# define itself. LINK_name has what the test test/name.c needs beyond that.
+$(B)/test/%: $(B)/obj/test/%.o $(LOWER_OBJECTS) $(B)/libbind.a
 	mkdir -p $(@D)
-	echo "CC $@"
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	echo "LD $@"
+	$(CC) $(ALL_LDFLAGS) $(LINK_$*) -o $@ $^ $(LUA_LIB) $(LIBS)
 
-$(B)/bench/%: $(B)/obj/bench/%.o $(LOWER_OBJECTS)
-	mkdir -p $(@D)
-	echo "CC $@"
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+LINK_codec_test = -Wl,--wrap=malloc,--wrap=realloc,--wrap=free
 
--include $(patsubst %.o,%.d,$(MPL_OBJECTS) $(SO_OBJECTS) $(call objects,$(TESTS) $(BENCHES),obj))
+$(B)/libbind.a: $(BIND_OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+-include $(patsubst %.o,%.d,$(MPL_OBJECTS) $(SO_OBJECTS) $(call objects,$(TESTS),obj))
+
 
 run:
 	tools/setup.sh run
@@ -142,13 +145,14 @@ test:
 	lua5.4 tools/run_tests.lua --mpl mpl --so build/release --timeout $(TEST_TIMEOUT) \
 	  $(TESTS:%.c=build/test/%) $(SPECS) $(SCRIPTS)
 
-.PHONY: test-programs
 test-programs: $(TEST_PROGRAMS)
 
 asan:
 	tools/setup.sh test
+	$(MAKE) all
 	$(MAKE) FLAVOUR=asan build/asan/mpl test-programs
-	lua5.4 tools/run_tests.lua --label asan: --mpl build/asan/mpl --timeout $(TEST_TIMEOUT) \
+	lua5.4 tools/run_tests.lua --label asan: --mpl build/asan/mpl --so build/release \
+	  --timeout $(TEST_TIMEOUT) \
 	  $(TESTS:%.c=build/asan/%) $(SPECS)
 
 tsan:
@@ -156,21 +160,20 @@ tsan:
 	$(MAKE) FLAVOUR=tsan test-programs
 	lua5.4 tools/run_tests.lua --label tsan: --timeout $(TEST_TIMEOUT) $(TESTS:%.c=build/tsan/%)
 
-bench: all $(BENCH_PROGRAMS)
+bench: all
 	./mpl bench/run.lua
 
 check:
 	tools/setup.sh check
 	$(MAKE) check-layers check-cppcheck check-lua check-warnings
 
-.PHONY: check-warnings
 check-warnings:
 	$(MAKE) CC=gcc FLAVOUR=strict-gcc strict-build
 	$(MAKE) CC=gcc FLAVOUR=strict_test-gcc strict-build
 	$(MAKE) CC=clang FLAVOUR=strict-clang strict-build
 	$(MAKE) CC=clang FLAVOUR=strict_test-clang strict-build
 
-strict-build: $(MPL_OBJECTS) $(SO_OBJECTS) $(call objects,$(TESTS) $(BENCHES),obj)
+strict-build: $(MPL_OBJECTS) $(call objects,$(TESTS) $(wildcard bench/*.c),obj)
 
 check-layers:
 	lua5.4 tools/check_layers.lua --self-test

@@ -14,7 +14,6 @@
  * program that goes on: any failure ends it with a message and status 1.
  */
 
-#define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>

@@ -54,7 +54,7 @@ for where, options in pairs { ["a file"] = {}, ["a pipe"] = { pipe = true } } do
             %s
           else
             local child = q:get()
-            eventually(function() return fx.state(child) == "Z" end)
+            fx.zombie(child)
             io.write "main|"
           end
         ]]):format(last), options)

@@ -122,8 +122,8 @@ describe("queues, locks and events made and given up", function()
         local q = process.Queue()
         q:put{ process.Lock(), process.Event(), { q }, ("x"):rep(i) }
         if i % 3 == 0 then q:get() end
-        if i % 7 == 0 then q:close() end
         if i % 11 == 0 then q:shutdown(i % 2 == 0) end
+        if i % 7 == 0 then q:close() end
         if i % 100 == 0 then collectgarbage() end
       end
     end)

@@ -129,7 +129,7 @@ describe("a process that has ended and was not joined", function()
   local out = support.fixture [[
     local function ended()
       local p = process.Process(function() end):start()
-      eventually(function() return fx.state(p.pid) == "Z" end)
+      fx.zombie(p.pid)
       return p
     end
     local p = ended()
@@ -314,6 +314,9 @@ describe("the sentinel", function()
     report("ended", rpoll(fd, 30000))
     p:join()
     report("joined", rpoll(fd, 0), fd == p.sentinel)
+    local late = process.Process(function() end):start()
+    late:join()
+    report("late", rpoll(late.sentinel, 0))
   ]]
 
   it("is one file descriptor for the process's life", function()
@@ -324,6 +327,7 @@ describe("the sentinel", function()
     assert.equal("1", out.ended)
     assert.equal("1 true", out.joined)
   end)
+  it("may be asked for first when the process has ended", function() assert.equal("1", out.late) end)
 end)
 
 describe("the descriptors of children", function()

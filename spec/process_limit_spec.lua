@@ -72,8 +72,9 @@ describe("a program without free descriptors", function()
     for i, f in ipairs(kept) do f:close(); kept[i] = nil end
     assert(resource.setrlimit(resource.RLIMIT_NOFILE, limit))
     local again = process.Process(os.exit, 5):start()
+    local fd = again.sentinel
     again:join()
-    report("later", again.exitcode, math.type(again.sentinel))
+    report("later", again.exitcode, math.type(fd))
     p:close()
     again:close()
     collectgarbage()

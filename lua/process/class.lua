@@ -19,6 +19,12 @@ local current, current_pid
 -- Children that were started here and, as far as one knows, have not ended.
 local children = {}
 
+local function forget_children()
+  if #children > 0 then
+    children = {}
+  end
+end
+
 local Process
 
 local function is_callable(v)
@@ -26,8 +32,11 @@ local function is_callable(v)
   return type(v) == "function" or (type(mt) == "table" and mt.__call ~= nil)
 end
 
+-- What random numbers of this program begin with; a child adds its identity, so that no two are alike.
+local SEED = string.unpack("=i8", core.random(8))
+
 local function reseed()
-  math.randomseed(string.unpack("=i8i8", core.random(16)))
+  math.randomseed(SEED, (core.identity()))
 end
 
 --------------------------------------------------------------------------------
@@ -54,13 +63,14 @@ local function open_state_of(self, method)
   return st
 end
 
--- An object for a process that was not made by `start` here: the main program, or a raw fork's child.
+-- An object for a process that was not made by `start`: the main program, or a raw fork's child.
 local function make_current()
-  local name, ident, parent = core.self()
+  local _, parent = core.identity()
   local inherited = current and current[STATE]
   local self = setmetatable({}, Process.instance)
   self[STATE] = {
-    name = name, ident = ident, parent_ident = parent, daemon = inherited and inherited.daemon or false,
+    name = core.name(), parent_ident = parent,
+    daemon = inherited and inherited.daemon or false,
     authkey = inherited and inherited.authkey or core.random(32),
     path = inherited and inherited.path, made = inherited and inherited.made or 0,
     pid = core.getpid(), started = true, is_self = true,
@@ -73,7 +83,7 @@ local function current_process()
   if current_pid ~= core.getpid() then
     current = make_current()
     current_pid = core.getpid()
-    children = {}
+    forget_children()
   end
   return current
 end
@@ -114,7 +124,7 @@ function Parent:join(timeout)
   return core.join(self[STATE], timeout)
 end
 
--- parent_process(): the process that started or forked this one, with name, pid, ident, is_alive and
+-- parent_process(): the process that started or forked this one: name, pid, ident, is_alive and
 -- join; nil in the main program.
 local function parent_process()
   local st = current_process()[STATE]
@@ -142,7 +152,7 @@ end
 -- arguments as table.pack does.
 local function bind_arguments(target, args, kwargs)
   local bound = table.pack(table.unpack(args, 1, args.n or #args))
-  if kwargs == nil or next(kwargs) == nil then
+  if next(kwargs) == nil then
     return bound
   end
   local f, skip = target, 0
@@ -166,8 +176,8 @@ local function bind_arguments(target, args, kwargs)
   for i, name in ipairs(names) do
     if rest[name] ~= nil then
       if i <= bound.n then
-        error("kwargs: parameter '" .. name .. "' is given twice, also in args; the parameters are " ..
-          parameter_list(names, vararg), 3)
+        error("kwargs: parameter '" .. name .. "' is given twice, in args too; " ..
+          "the parameters are " .. parameter_list(names, vararg), 3)
       end
       bound[i] = rest[name]
       rest[name] = nil
@@ -344,7 +354,8 @@ local function init_from_table(self, spec)
   end
   local st = self[STATE]
   if spec.target ~= nil and not is_callable(spec.target) then
-    error("bad field 'target' for 'Process' (function expected, got " .. type(spec.target) .. ")", 4)
+    error("bad field 'target' for 'Process' (function expected, got " ..
+      type(spec.target) .. ")", 4)
   end
   local name, daemon = check_field(spec, "name", "string"), check_field(spec, "daemon", "boolean")
   st.args = check_field(spec, "args", "table") or st.args
@@ -369,7 +380,8 @@ function Process:init(spec, ...)
     end
     init_from_table(self, spec)
   elseif spec ~= nil then
-    error("bad argument #1 to 'Process' (function or table expected, got " .. type(spec) .. ")", 3)
+    error("bad argument #1 to 'Process' (function or table expected, got " ..
+      type(spec) .. ")", 3)
   end
 end
 
@@ -392,8 +404,8 @@ function Process:run()
   if st.target == nil then
     return
   end
-  local args = bind_arguments(st.target, st.args, st.kwargs)
-  st.target(table.unpack(args, 1, args.n))
+  local args = st.kwargs and bind_arguments(st.target, st.args, st.kwargs) or st.args
+  st.target(table.unpack(args, 1, args.n or #args))
 end
 
 -- In the child: takes the new identity and runs. Errors are reported by the caller.
@@ -403,10 +415,11 @@ local function child_main(self)
   local parent = current and current[STATE] or {}
   st.is_self, st.child, st.started, st.made = true, nil, true, 0
   st.parent_name, st.parent = parent.name, nil
-  local _, _, parent_ident = core.self()
-  st.parent_ident = parent_ident
   st.pid = core.getpid()
-  current, current_pid, children = self, st.pid, {}
+  local _
+  _, st.parent_ident = core.identity()
+  current, current_pid = self, st.pid
+  forget_children()
   reseed()
   self:run()
 end
@@ -422,7 +435,7 @@ function Process:start()
   elseif here.daemon then
     error("daemonic processes are not allowed to have children", 2)
   end
-  if st.target ~= nil then
+  if st.target ~= nil and st.kwargs then
     bind_arguments(st.target, st.args, st.kwargs)
   end
   local child, message = core.start(function()

@@ -9,11 +9,14 @@ local owner = core.getpid() -- the process to which they belong
 local is_child = false -- whether this process is a Process, and so ends by core.exit_child
 local finishing = false
 
--- A process has the handlers that it registered itself; a fork brings its parent's along, and they are
--- forgotten the first time somebody asks.
+-- A process has the handlers that it registered itself; a fork brings its parent's along, and they
+-- are forgotten the first time somebody asks.
 local function mine()
   if owner ~= core.getpid() then
-    handlers, owner, finishing = {}, core.getpid(), false
+    owner, finishing = core.getpid(), false
+    if #handlers > 0 then
+      handlers = {}
+    end
   end
   return handlers
 end
@@ -58,8 +61,8 @@ local function begin_child()
   mine()
 end
 
--- os.exit([code[, close]]): a child ends as if its target had returned, with this exit code; nothing of
--- its parent's runs in it, and its state is not closed. In the main program as the standard function.
+-- os.exit([code[, close]]): a child ends as if its target had returned, with this exit code; nothing
+-- of its parent's runs in it, and its state is not closed. In the main program as the standard one.
 local function os_exit(code, close)
   local kind = math.type(code)
   if code ~= nil and type(code) ~= "boolean" and kind ~= "integer" then

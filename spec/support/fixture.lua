@@ -58,6 +58,15 @@ function fixture.shown(p, pid)
   return text
 end
 
+-- Waits until the process is a zombie, without a call into the module: one that reaps would be late.
+function fixture.zombie(pid)
+  local deadline = os.time() + PATIENCE
+  while fixture.state(pid) ~= "Z" do
+    if os.time() > deadline then error("process " .. pid .. " is no zombie", 2) end
+  end
+  return true
+end
+
 -- Waits until the process sleeps in the kernel.
 function fixture.asleep(pid)
   return fixture.eventually(function() return fixture.state(pid) == "S" end)

@@ -205,12 +205,17 @@ static int process_reap(lua_State *L) {
   return 0;
 }
 
-/* self(): name, identity and parent's identity of this process; 0 for no parent. */
-static int process_self(lua_State *L) {
-  lua_pushstring(L, mpl_self->name);
+/* identity(): of this process and of its parent, 0 for none. Never used twice, unlike a pid. */
+static int process_identity(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)mpl_slot_ident(mpl_self));
   lua_pushinteger(L, (lua_Integer)mpl_load64_rlx(&mpl_self->parent));
-  return 3;
+  return 2;
+}
+
+/* name(): of this process. */
+static int process_name(lua_State *L) {
+  lua_pushstring(L, mpl_self->name);
+  return 1;
 }
 
 /* rename(name): of this process, as others see it. */
@@ -270,7 +275,8 @@ static int process_exit_child(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"fork", process_fork},
                                      {"reap", process_reap},
-                                     {"self", process_self},
+                                     {"identity", process_identity},
+                                     {"name", process_name},
                                      {"rename", process_rename},
                                      {"member", process_member},
                                      {"join", process_join},

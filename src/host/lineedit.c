@@ -240,7 +240,7 @@ static void hold_signals(struct signals *before) {
   sigaction(SIGCONT, &action, &before->resume);
 }
 
-static void release_signals(lua_State *L, const struct signals *before) {
+static void release_signals(const struct signals *before) {
   sigaction(SIGWINCH, &before->resize, NULL);
   sigaction(SIGCONT, &before->resume, NULL);
   mpl_sigint_arm();
@@ -264,7 +264,7 @@ static int editor_read(lua_State *L) {
   const char *line = lib.el_gets(editor->el, &length);
   enter_locale(outer);
   bool interrupted = mpl_sigint_noted();
-  release_signals(L, &before);
+  release_signals(&before);
   if (line == NULL || length <= 0 || interrupted) {
     lua_pushnil(L);
     lua_pushstring(L, interrupted ? "interrupted" : "eof");

@@ -20,6 +20,7 @@
 #include "host/prompt.h"
 #include "host/run.h"
 #include "host/sigint.h"
+#include "host/state.h"
 #include "host/version.h"
 
 #define MIB (1024 * 1024)
@@ -142,7 +143,7 @@ static int protected_main(lua_State *L) {
 
 int main(int argc, char **argv) {
   keep_large_blocks();
-  lua_State *L = luaL_newstate();
+  lua_State *L = mpl_state_new();
   if (L == NULL) {
     fprintf(stderr, "%s: cannot create state: not enough memory\n", mpl_run_program());
     return EXIT_FAILURE;

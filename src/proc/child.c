@@ -19,12 +19,20 @@
 #define DEAF_NS (10 * 1000 * 1000LL)
 
 static struct mpl_child *first;
+static struct mpl_child *spare; /* see mpl_child_keep; leaked at worst once in a process */
 
 /* A record not yet in the table; NULL for lack of memory. */
 struct mpl_child *mpl_child_new(void) {
-  struct mpl_child *c = calloc(1, sizeof *c);
-  if (c != NULL) c->pidfd = -1;
+  struct mpl_child *c = spare != NULL ? spare : malloc(sizeof *c);
+  spare = NULL;
+  if (c != NULL) *c = (struct mpl_child){.pidfd = -1};
   return c;
+}
+
+/* A record that was not needed is kept for the next child: to free it would cost a new process page
+   faults. */
+void mpl_child_keep(struct mpl_child *child) {
+  spare = child;
 }
 
 /* Puts the record of a forked child into the table. */

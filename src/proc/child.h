@@ -32,6 +32,7 @@ struct mpl_child {
 #define MPL_CHILD_CODE_UNKNOWN 255
 
 struct mpl_child *mpl_child_new(void);
+void mpl_child_keep(struct mpl_child *child);
 void mpl_child_enter(struct mpl_child *child);
 void mpl_child_unwanted(struct mpl_child *child);
 bool mpl_child_is_mine(const struct mpl_child *child);

@@ -29,8 +29,9 @@ static bool concerns(const struct mpl_child *child, bool daemons) {
 /* Sends a signal to all children, or the daemons alone, waits until they have ended and kills those
    that take too long. */
 static void end_children(int sig, bool daemons) {
-  int64_t deadline = mpl_os_now() + GRACE_NS;
   mpl_child_reap();
+  if (mpl_child_first() == NULL) return;
+  int64_t deadline = mpl_os_now() + GRACE_NS;
   for (struct mpl_child *c = mpl_child_first(); c != NULL; c = c->next)
     if (concerns(c, daemons)) kill(c->pid, sig);
   for (struct mpl_child *c = mpl_child_first(), *next; c != NULL; c = next) {

@@ -22,7 +22,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -48,12 +47,11 @@ static void become_member(struct mpl_slot *slot, uint64_t ident, pid_t parent,
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
     _exit(1);
   }
-  if (kind == MPL_FORK_DAEMON) {
-    /* A parent that died before the call will not be noticed by it. */
-    if (mpl_os_die_with_parent(SIGKILL) != 0 || getppid() != parent) kill(getpid(), SIGKILL);
-  } else {
-    mpl_os_die_with_parent(0);
-  }
+  /* The kernel has cleared the signal for the child. A parent that died before the call will not be
+     noticed by it. */
+  if (kind == MPL_FORK_DAEMON &&
+      (mpl_os_die_with_parent(SIGKILL) != 0 || getppid() != parent))
+    kill(getpid(), SIGKILL);
   mpl_child_forget_all();
   mpl_signal_forget();
   if (at_child != NULL) at_child();
@@ -87,7 +85,7 @@ enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_c
     error = errno;
     if (pid == 0) {
       become_member(slot, ident, parent, kind);
-      free(record);
+      mpl_child_keep(record);
       record = NULL;
     } else if (pid < 0) {
       mpl_recover_unclaimed(slot, ident);
@@ -102,7 +100,7 @@ enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_c
     }
   }
   sigprocmask(SIG_SETMASK, &before, NULL);
-  if (s != MPL_OK) free(record);
+  if (s != MPL_OK) mpl_child_keep(record);
   *child = s == MPL_OK ? record : NULL;
   errno = error;
   return s;

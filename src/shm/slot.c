@@ -228,7 +228,7 @@ bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident) {
   MPL_POINT();
   if (pthread_mutex_trylock(&slot->life) != 0) return false;
   mpl_store64_rlx(&slot->pid, (uint64_t)mpl_os_pid());
-  mpl_store32_rlx(&slot->cpu, (uint32_t)(mpl_os_cpu() + 1));
+  mpl_store32_rlx(&slot->cpu, 0);
   MPL_POINT();
   uint64_t reserved = MPL_SLOT_RESERVED;
   if (!mpl_cas64_ar(&slot->state, &reserved, MPL_SLOT_LIVE) || mpl_slot_ident(slot) != ident) {
