@@ -94,12 +94,17 @@ describe("tables", function()
   end)
 
   it("do not grow with the border of a sparse table", function()
-    local sparse = {}
-    for shift = 0, 60 do sparse[1 << shift] = true end
-    assert.is_true(#dumps(sparse) < 2000)
-    assert.are.same(sparse, copy(sparse))
+    for top = 1, 60 do
+      local sparse = {}
+      for shift = top, 0, -1 do sparse[1 << shift] = true end
+      assert.is_true(#dumps(sparse) < 2000)
+      assert.are.same(sparse, copy(sparse))
+    end
     assert.is_true(#dumps { [1 << 40] = 1 } < 100)
     assert.are.equal(0, #copy { [2] = "x" })
+    local one = { 1 }
+    one[3] = "x"
+    assert.are.equal(1, #copy(one))
   end)
 
   it("keep cycles, shared parts and themselves as keys", function()
@@ -113,6 +118,17 @@ describe("tables", function()
     assert.are.equal(got, got.b.up)
     assert.are.equal(got.a, got.b.also)
     assert.are_not.equal(t, got)
+  end)
+
+  it("keep many shared parts apart", function()
+    local list = {}
+    for i = 1, 1000 do list[i] = { n = i } end
+    for i = 1, 1000 do list[1000 + i] = list[i * 7 % 1000 + 1] end
+    local got = copy(list)
+    for i = 1, 1000 do
+      assert.are.equal(i, got[i].n)
+      assert.is_true(rawequal(got[1000 + i], got[i * 7 % 1000 + 1]))
+    end
   end)
 
   it("may have keys with parts", function()
@@ -363,11 +379,13 @@ describe("values with a name", function()
     local f = coroutine.wrap(print)
     preload("codec_spec.lacking", function() return { f = f } end)
     local bytes = dumps(f)
-    package.loaded["codec_spec.lacking"].f = nil
-    local ok, err = pcall(loads, bytes)
-    assert.is_false(ok)
     local message = "cannot receive function 'f': module 'codec_spec.lacking' has none here"
-    assert.is_truthy(err:find(message, 1, true))
+    for _, module in ipairs { {}, 5 } do
+      package.loaded["codec_spec.lacking"] = module
+      local ok, err = pcall(loads, bytes)
+      assert.is_false(ok)
+      assert.is_truthy(err:find(message, 1, true))
+    end
   end)
 end)
 

@@ -19,7 +19,7 @@ local ENDS = {
   { "an error in a coroutine", "coroutine.wrap(error)('expected by the spec')", 1 },
   { "SIGKILL", "fx.die 'KILL'", -9 },
   { "SIGTERM", "fx.die 'TERM'", -15 },
-  { "SIGSEGV", "fx.die 'SEGV'", -11 },
+  { "SIGUSR1", "fx.die 'USR1'", -10 },
   { "SIGHUP", "fx.die 'HUP'", -1 },
 }
 

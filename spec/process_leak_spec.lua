@@ -2,22 +2,32 @@
 
 local support = require "spec.support"
 
--- Every fixture here counts before and after the same kind of work; the first round is to warm up.
+-- Every program here does the same work again and again: after the second time the tables of the
+-- arena are as large as they get, and the third must leave everything as it found it.
 local COUNTS = [[
   local function counts()
-    collectgarbage()
-    collectgarbage()
     local stats = process.stats()
     return {
       descriptors = fx.descriptors(), maps = fx.maps(), children = fx.children(),
       bytes = stats.arena.used, objects = stats.objects, processes = stats.processes,
     }
   end
+  local alone = process.stats().processes
+  -- Those who die without a parent that joins them are cleaned up after as others start.
+  local function settled()
+    collectgarbage()
+    collectgarbage()
+    return eventually(function()
+      process.Process(function() end):start():join()
+      return process.stats().processes == alone
+    end)
+  end
   local function measure(work)
-    work(1)
-    local before = counts()
-    work(2)
-    local after = counts()
+    work()
+    work()
+    local before = settled() and counts()
+    work()
+    local after = settled() and counts()
     for name, n in pairs(before) do report(name, n == after[name], n, after[name]) end
   end
 ]]
@@ -26,16 +36,18 @@ local COUNTED = { "descriptors", "maps", "children", "bytes", "objects", "proces
 
 local function leaks_nothing(out)
   for _, name in ipairs(COUNTED) do
-    it("leaks nothing: " .. name, function() assert.matches("^true ", out[name]) end)
+    if name ~= "maps" or not support.sanitized then
+      it("leaks nothing: " .. name, function() assert.matches("^true ", out[name]) end)
+    end
   end
 end
 
 describe("a thousand children started and joined", function()
   local out = support.fixture(COUNTS .. [[
     local wrong = 0
-    measure(function(round)
+    measure(function()
       local batch = {}
-      for i = 1, round == 1 and 100 or 1000 do
+      for i = 1, 1000 do
         batch[#batch + 1] = { process.Process(os.exit, i):start(), i % 256 }
         if #batch == 20 then
           for _, pair in ipairs(batch) do
@@ -55,10 +67,10 @@ end)
 
 describe("a hundred children killed about a millisecond after their start", function()
   local out = support.fixture(COUNTS .. [[
-    local q, lock, event = process.Queue(), process.Lock(), process.Event()
     local wrong = 0
-    local function work()
-      while true do
+    local function work(q, lock, event)
+      for n = 1, math.huge do
+        if n % 8 == 0 then collectgarbage() end
         local held <close> = lock:hold()
         q:put{ "some", { "item" } }
         event:set()
@@ -67,9 +79,10 @@ describe("a hundred children killed about a millisecond after their start", func
         event:clear()
       end
     end
-    measure(function(round)
-      for i = 1, round == 1 and 20 or 100 do
-        local p = process.Process(work):start()
+    measure(function()
+      local q, lock, event = process.Queue(), process.Lock(), process.Event()
+      for i = 1, 100 do
+        local p = process.Process(work, q, lock, event):start()
         local moment = process.now() + 0.0005 + (i % 10) * 0.0001
         while process.now() < moment do end
         p:kill()
@@ -78,37 +91,35 @@ describe("a hundred children killed about a millisecond after their start", func
       end
       if not lock:acquire(30) then wrong = wrong + 1 end
       lock:release()
-      while q:get_many(100, 0) do end
+      if lock:acquire() ~= true or lock:abandoned() then wrong = wrong + 1 end
     end)
-    report("wrong", wrong, lock:locked(), q:empty(), #process.active_children())
+    report("wrong", wrong, #process.active_children())
   ]])
 
   it("have exact exit codes, and leave what they used working", function()
-    assert.equal("0 false true 0", out.wrong)
+    assert.equal("0 0", out.wrong)
   end)
   leaks_nothing(out)
 end)
 
 describe("children killed at once, with children and messages of their own", function()
   local out = support.fixture(COUNTS .. [[
-    local q, alone = process.Queue(), process.stats().processes
-    measure(function(round)
-      for i = 1, round == 1 and 10 or 40 do
+    measure(function()
+      local q = process.Queue(50)
+      for i = 1, 40 do
         local p = process.Process(function()
           process.Process{ daemon = true, target = process.sleep, args = { 100 } }:start()
-          while true do q:put{ process.Queue(), process.Lock() } end
+          for n = 1, math.huge do
+            if n % 8 == 0 then collectgarbage() end
+            q:put{ process.Queue(), process.Lock() }
+          end
         end):start()
         local moment = process.now() + (i % 10) * 0.0003
         while process.now() < moment do end
         p:kill()
         p:join()
-        while q:get_many(100, 0) do end
+        if i % 2 == 0 then while q:get_many(100, 0) do end end
       end
-      -- The daemons of the killed die on their own, a moment later.
-      eventually(function()
-        process.active_children()
-        return process.stats().processes == alone
-      end)
     end)
   ]])
 
@@ -117,10 +128,10 @@ end)
 
 describe("queues, locks and events made and given up", function()
   local out = support.fixture(COUNTS .. [[
-    measure(function(round)
-      for i = 1, round == 1 and 50 or 2000 do
+    measure(function()
+      for i = 1, 2000 do
         local q = process.Queue()
-        q:put{ process.Lock(), process.Event(), { q }, ("x"):rep(i) }
+        q:put{ process.Lock(), process.Event(), { process.Queue() }, ("x"):rep(i) }
         if i % 3 == 0 then q:get() end
         if i % 11 == 0 then q:shutdown(i % 2 == 0) end
         if i % 7 == 0 then q:close() end
@@ -132,12 +143,35 @@ describe("queues, locks and events made and given up", function()
   leaks_nothing(out)
 end)
 
+describe("objects made, and had from others, while a child lives", function()
+  local out = support.fixture(COUNTS .. [[
+    measure(function()
+      local q, go = process.Queue(), process.Event()
+      for _ = 1, 200 do
+        local p = process.Process(function()
+          q:put{ process.Lock() }
+          go:wait()
+        end):start()
+        local kept = { process.Queue(), q:get() }
+        kept = nil
+        collectgarbage()
+        go:set()
+        p:join()
+        go:clear()
+      end
+    end)
+  ]])
+
+  leaks_nothing(out)
+end)
+
 describe("raw forks", function()
   local out = support.fixture(COUNTS .. [[
     local wait = require "posix.sys.wait".wait
-    local q, wrong = process.Queue(), 0
-    measure(function(round)
-      for i = 1, round == 1 and 20 or 100 do
+    local wrong = 0
+    measure(function()
+      local q = process.Queue()
+      for i = 1, 100 do
         local pid = process.fork()
         if pid == 0 then
           q:put(i)

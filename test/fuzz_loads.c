@@ -165,7 +165,7 @@ static size_t damage(uint8_t *data, size_t size, size_t room) {
     default:
       if (n > size - at || n > room - size) return size;
       memmove(data + at + n, data + at, size - at);
-      memcpy(data + at, data + random_below(size - n + 1), n);
+      memmove(data + at, data + random_below(size - n + 1), n);
       return size + n;
   }
 }

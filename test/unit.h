@@ -6,12 +6,18 @@
 #ifndef MPL_TEST_UNIT_H
 #define MPL_TEST_UNIT_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* A case that takes longer hangs, and is ended by SIGALRM. */
+#ifndef UNIT_SECONDS
+#define UNIT_SECONDS 200
+#endif
 
 static int unit_passed, unit_failed;
 
@@ -23,17 +29,21 @@ static int unit_passed, unit_failed;
     } \
   } while (0)
 
-/* Runs a case in a process of its own, so that one which fails or dies does not end the others. */
+/* Runs a case in a process of its own, so that one which fails or dies does not end the others; the
+   processes that it started and left behind are ended with it. */
 static inline void unit_run(const char *name, void (*test)(void)) {
   fflush(NULL);
   pid_t pid = fork();
   if (pid == 0) {
+    setpgid(0, 0);
+    alarm(UNIT_SECONDS);
     test();
     fflush(NULL);
     _exit(0);
   }
   int status = -1;
   while (waitpid(pid, &status, 0) < 0) {}
+  kill(-pid, SIGKILL);
   if (status == 0) {
     unit_passed++;
   } else {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Turns Lua sources into C: `embed.sh DIR` prints the table of src/host/embed.h with every *.lua file
-# under DIR. DIR/a/b.lua is module a.b, DIR/a/init.lua is module a; tracebacks say a/b.lua:LINE.
+# Turns Lua sources into C: `embed.sh DIR` prints the table of src/host/embed.h with every *.lua
+# file under DIR. DIR/a/b.lua is module a.b, DIR/a/init.lua is module a; tracebacks name a/b.lua.
 set -eu
 cd "$1"
 
@@ -16,7 +16,7 @@ echo '/* Made by tools/embed.sh. */'
 echo '#include "host/embed.h"'
 n=0
 list | while read -r module file; do
-  echo "static const unsigned char text_$n[] = {"
+  echo "static const unsigned char text_${n}[] = {"
   od -An -v -tu1 "$file" | sed 's/  */,/g; s/^,//; s/$/,/'
   echo '};'
   n=$((n + 1))

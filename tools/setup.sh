@@ -58,24 +58,20 @@ need_to_check() {
   need lua-check have_command luacheck
 }
 
+can_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
+
 as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    echo "setup: run this as root: $*" >&2
-    exit 1
-  fi
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 apt_install() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 \
+    --no-install-recommends install "$@"
 }
 
 # Prints lines "ADDRESS KEYRING" for what serves the main archive of the Debian release $1 to this
-# machine, whatever file and format it is configured in; KEYRING may be empty. Third parties that use
-# the release's name have another origin.
+# machine, whatever file and format it is configured in; KEYRING may be empty. Third parties that
+# use the release's name have another origin.
 debian_archives() {
   apt-get indextargets --format '$(SOURCESENTRY) $(REPO_URI)' \
     'Created-By: Packages' 'Origin: Debian' "Codename: $1" 'Component: main' | sort -u |
@@ -153,7 +149,7 @@ find_missing() {
 
 find_missing
 test -n "$missing" || exit 0
-if ! command -v apt-get >/dev/null; then
+if ! command -v apt-get >/dev/null || ! can_be_root; then
   echo "setup: please install these (names of Debian's packages):$missing" >&2
   exit 1
 fi

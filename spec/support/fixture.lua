@@ -58,7 +58,7 @@ function fixture.shown(p, pid)
   return text
 end
 
--- Waits until the process is a zombie, without a call into the module: one that reaps would be late.
+-- Waits until the process is a zombie, without a call into the module, which might reap it.
 function fixture.zombie(pid)
   local deadline = os.time() + PATIENCE
   while fixture.state(pid) ~= "Z" do

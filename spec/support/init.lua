@@ -45,6 +45,10 @@ local function write_file(path, text)
   assert(file:close())
 end
 
+-- Whether the mpl under test has AddressSanitizer, which needs an address space without limit and
+-- maps memory of its own as it goes.
+support.sanitized = read_file(MPL):find("__asan_init", 1, true) ~= nil
+
 -- Calls ready() until it is true; false when `seconds` have passed first.
 local function poll(seconds, ready)
   local deadline = system.monotime() + seconds

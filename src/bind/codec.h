@@ -22,6 +22,11 @@
 /* Tables in tables, functions in upvalues. A value that is deeper is refused on both sides. */
 #define MPL_CODEC_MAX_DEPTH 200000
 
+/* Strings of this many bytes are long. An encoding that is smaller has copies of all strings, and
+** may
+   be kept while Lua runs. */
+#define MPL_CODEC_INPLACE 4096
+
 struct mpl_codec_piece {
   const void *data;
   size_t size;
@@ -41,7 +46,7 @@ struct mpl_codec_out {
   size_t refs_room;
   struct mpl_codec_piece initial_pieces[4];
   uint64_t initial_refs[4];
-  char initial_bytes[512];
+  char initial_bytes[1024];
 };
 
 void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out);

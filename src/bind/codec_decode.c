@@ -57,8 +57,7 @@ enum {
   SHARED = 1, /* nil, or the table of what is mentioned again: number -> table or function; for an
                  upvalue number -> function and -number -> its index there */
   FRAMES,     /* nil, or the userdata that holds the frames when they are many */
-  NAMES,
-  SLOTS = NAMES
+  NAMES
 };
 
 static _Noreturn void damaged(lua_State *L, const char *how) {
@@ -443,6 +442,7 @@ static void decode_parts(struct decoder *d) {
     struct frame *f = &d->frames[d->depth - 1];
     if (f->is_function ? fill_upvalues(d, f) : fill_table(d, f)) d->depth--;
   }
+  d->frames = NULL; /* initial_frames ends here */
   lua_replace(L, d->base + 1);
   lua_settop(L, d->base + 1);
 }

@@ -22,13 +22,10 @@
 #include "bind/codec_seen.h"
 #include "bind/handle.h"
 
-/* Strings this long are not copied into the buffer. */
-#define INPLACE 512
-
 /* Lua stack that one step needs: object, key, value, copy of the key, and scratch. */
 #define STEP_SLOTS 12
 
-/* A list may have this many holes more than elements before them. */
+/* A list may have this many holes in a row. */
 #define HOLES 64
 
 enum result {
@@ -52,7 +49,6 @@ struct frame {
   bool is_list;          /* the entries so far were elements */
   lua_Unsigned limit;    /* border, as `#` gives it */
   lua_Unsigned elements; /* of the list, holes included */
-  lua_Unsigned holes;    /* that the list may still have */
   size_t pairs;
   size_t head; /* place in the buffer of count and hint, which are filled in at the end */
 };
@@ -234,7 +230,6 @@ static enum result open_table(struct encoder *e) {
   f->kind = TABLE;
   f->limit = lua_rawlen(L, -1);
   f->elements = 0;
-  f->holes = HOLES;
   f->pairs = 0;
   f->is_list = f->has_count = f->limit > 0;
   bool has_class = has_metatable(L, -1);
@@ -273,10 +268,9 @@ static bool continues_list(lua_State *L, struct frame *f, lua_Unsigned *holes) {
   if (!f->is_list) return false;
   lua_Unsigned key = lua_isinteger(L, -2) ? (lua_Unsigned)lua_tointeger(L, -2) : 0;
   *holes = key - f->elements - 1;
-  f->is_list = key > f->elements && key <= f->limit && key <= UINT32_MAX && *holes <= f->holes;
+  f->is_list = key > f->elements && key <= f->limit && key <= UINT32_MAX && *holes <= HOLES;
   if (!f->is_list) return false;
   f->elements = key;
-  f->holes += 1 - *holes;
   return true;
 }
 
@@ -508,15 +502,14 @@ static void encode(lua_State *L, int idx, struct mpl_codec_out *out, size_t inpl
 
 /*
 ** Encodes the value at idx into *out, which the caller gives back with mpl_codec_release. Long
-** strings are referenced where they lie: nothing of Lua may run before that. Small values allocate
-** nothing. Raises an error that names the path of what cannot be sent; *out then holds nothing.
+** strings are referenced where they lie: see the invariant in codec.h. A small value costs no
+** allocation. Raises an error that names the path of what cannot be sent; *out then holds nothing.
 */
 void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out) {
-  encode(L, idx, out, INPLACE);
+  encode(L, idx, out, MPL_CODEC_INPLACE);
 }
 
-/* As mpl_codec_encode, but with a copy of everything in one piece, so that Lua may run, yield and
-** raise while the encoding is kept. */
+/* As mpl_codec_encode, but with a copy of everything, in one piece. */
 void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out) {
   encode(L, idx, out, SIZE_MAX);
 }

@@ -34,14 +34,17 @@ struct acquire {
   struct mpl_lock *lock;
 };
 
-static int acquire_attempt(lua_State *L, struct mpl_blocking *op) {
-  struct acquire *a = (struct acquire *)op;
-  enum mpl_status s = mpl_lock_try(a->lock, 0, &op->wait);
-  if (s == MPL_BLOCK) return MPL_BLOCKING_AGAIN;
+/* The results of having taken the lock. */
+static int acquired(lua_State *L, enum mpl_status s) {
   lua_pushboolean(L, 1);
   if (s != MPL_RECOVERED) return 1;
   lua_pushliteral(L, "abandoned");
   return 2;
+}
+
+static int acquire_attempt(lua_State *L, struct mpl_blocking *op) {
+  enum mpl_status s = mpl_lock_try(((struct acquire *)op)->lock, 0, &op->wait);
+  return s == MPL_BLOCK ? MPL_BLOCKING_AGAIN : acquired(L, s);
 }
 
 static void acquire_give_up(struct mpl_blocking *op) {
@@ -56,6 +59,9 @@ static int acquire_timed_out(lua_State *L, struct mpl_blocking *op) {
 }
 
 static int acquire(lua_State *L, struct mpl_lock *lock, int64_t deadline) {
+  struct mpl_wait unused;
+  enum mpl_status s = mpl_lock_try(lock, 0, &unused); /* most locks are free: no more than that */
+  if (s != MPL_BLOCK) return acquired(L, s);
   struct acquire a = {.op = {.attempt = acquire_attempt,
                              .give_up = acquire_give_up,
                              .timed_out = acquire_timed_out,

@@ -68,7 +68,8 @@ static int system_parameters(lua_State *L) {
   lua_createtable(L, d.nparams, 0);
   for (int i = 1; i <= d.nparams; i++) {
     lua_pushvalue(L, 1);
-    const char *name = lua_getlocal(L, NULL, i); /* of the function on top, which it pops */
+    const char *name = lua_getlocal(L, NULL, i); /* of the function on top */
+    lua_pop(L, 1);
     lua_pushstring(L, name != NULL ? name : "?");
     lua_rawseti(L, -2, i);
   }

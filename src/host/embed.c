@@ -46,7 +46,7 @@ void mpl_embed_install(lua_State *L) {
   lua_pop(L, 2);
 }
 
-/* The body of a luaopen function: runs the module as `require` would. Returns the module's value. */
+/* The body of a luaopen function: runs the module as `require` would. Returns its value. */
 int mpl_embed_open(lua_State *L, const struct mpl_embed_file *file) {
   lua_settop(L, 0);
   load(L, file);

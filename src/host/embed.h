@@ -21,8 +21,8 @@ void mpl_embed_install(lua_State *L);
 int mpl_embed_open(lua_State *L, const struct mpl_embed_file *file);
 
 /*
-** In process.so each embedded module has an open function of its own, by which a stock Lua finds it.
-** The binary has the searcher instead, and the macro only ends in a declaration.
+** In process.so each embedded module has an open function of its own, by which a stock Lua finds
+** it. The binary has the searcher instead, and the macro only ends in a declaration.
 */
 #if defined(MPL_SHARED)
 #define MPL_EMBED_OPENER(symbol, i)              \

@@ -1,8 +1,8 @@
 /*
 ** Line editing at the prompt: see lineedit.h.
 **
-** An editor is a Lua object with the methods `read`, `remember` and `set_completer`. libedit calls back
-** into this file while it reads; no Lua error crosses it, as all Lua code called from there is protected.
+** An editor is a Lua object with the methods `read`, `remember` and `set_completer`. libedit calls
+** back into this file while it reads; no Lua error crosses it, as it calls Lua code protected.
 */
 #include "host/lineedit.h"
 
@@ -127,8 +127,10 @@ static bool obey_signals(EditLine *el) {
   return true;
 }
 
-/* Waits for a byte from the keyboard. Returns 1 with the byte, 0 at the end, -1 on an error or Ctrl-C.
-** The signals are let in by ppoll alone, so none slips in between the look at its flag and the wait. */
+/*
+** Waits for a byte from the keyboard. Returns 1 with the byte, 0 at the end, -1 on an error or
+** Ctrl-C. Only ppoll lets signals in: none slips in between the look at its flag and the wait.
+*/
 static int read_byte(EditLine *el, char *byte) {
   struct pollfd key = {.fd = STDIN_FILENO, .events = POLLIN};
   while (ppoll(&key, 1, NULL, &editor_of(el)->awake) < 0) {
@@ -150,8 +152,8 @@ static int read_character(EditLine *el, wchar_t *character) {
   }
 }
 
-/* Calls the completer with the text before the cursor. Leaves what to insert and what to show, or an
-** error message; true for the former. */
+/* Calls the completer with the text before the cursor. Leaves what to insert and what to show, or
+** an error message; true for the former. */
 static bool call_completer(lua_State *L, const struct line_info *line) {
   lua_getiuservalue(L, 1, 1);
   lua_pushlstring(L, line->buffer, (size_t)(line->cursor - line->buffer));
@@ -180,9 +182,15 @@ static unsigned char complete(EditLine *el, int key) {
 
 static void bind_keys(EditLine *el) {
   static const char *const keys[][2] = {
-    {"^I", "mpl-complete"},           {"^R", "em-inc-search-prev"},    {"\\e[3~", "ed-delete-next-char"},
-    {"\\e[H", "ed-move-to-beg"},      {"\\e[F", "ed-move-to-end"},     {"\\e[1~", "ed-move-to-beg"},
-    {"\\e[4~", "ed-move-to-end"},     {"\\e[1;5C", "em-next-word"},    {"\\e[1;5D", "ed-prev-word"},
+    {"^I", "mpl-complete"},
+    {"^R", "em-inc-search-prev"},
+    {"\\e[3~", "ed-delete-next-char"}, /* Delete */
+    {"\\e[H", "ed-move-to-beg"},       /* Home and End, in two dialects */
+    {"\\e[F", "ed-move-to-end"},
+    {"\\e[1~", "ed-move-to-beg"},
+    {"\\e[4~", "ed-move-to-end"},
+    {"\\e[1;5C", "em-next-word"}, /* Control and an arrow */
+    {"\\e[1;5D", "ed-prev-word"},
   };
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     lib.el_set(el, EL_BIND, keys[i][0], keys[i][1], (char *)NULL);
@@ -248,8 +256,8 @@ static void release_signals(const struct signals *before) {
 }
 
 /*
-** editor:read(prompt): lets the user edit a line. Returns it without its newline, or nil and "eof" or
-** "interrupted".
+** editor:read(prompt): lets the user edit a line. Returns it without its newline, or nil and "eof"
+** or "interrupted".
 */
 static int editor_read(lua_State *L) {
   struct editor *editor = luaL_checkudata(L, 1, EDITOR);
@@ -284,8 +292,8 @@ static int editor_remember(lua_State *L) {
 }
 
 /*
-** editor:set_completer(f): at the Tab key f gets the text before the cursor and returns what to insert,
-** or nil, and what to show below the line, or nil.
+** editor:set_completer(f): at the Tab key f gets the text before the cursor and returns what to
+** insert, or nil, and what to show below the line, or nil.
 */
 static int editor_set_completer(lua_State *L) {
   luaL_checkudata(L, 1, EDITOR);

@@ -1,8 +1,8 @@
 /*
 ** The mpl program: a Lua host like `lua`, with the process module and the prompt built in.
 **
-** Everything that can raise runs inside one protected call (`protected_main`), so that an error anywhere
-** ends as a message and exit status 1.
+** Everything that can raise runs inside one protected call (`protected_main`), so that an error
+** anywhere ends as a message and exit status 1.
 */
 #include <lauxlib.h>
 #include <lualib.h>
@@ -26,9 +26,9 @@
 #define MIB (1024 * 1024)
 
 /*
-** A long string is one block of memory. By default the C library maps and unmaps fresh pages for each
-** such block, and a message of 1 MiB then costs 256 page faults; freed blocks are kept instead. 32 MiB is
-** the most that the C library accepts as threshold.
+** A long string is one block of memory. By default the C library maps and unmaps fresh pages for
+** each such block, and a message of 1 MiB then costs 256 page faults; freed blocks are kept
+** instead. 32 MiB is the most that the C library accepts as threshold.
 */
 static void keep_large_blocks(void) {
   mallopt(M_MMAP_THRESHOLD, 32 * MIB);
@@ -52,8 +52,8 @@ static void open_libraries(lua_State *L, const struct mpl_options *options) {
   mpl_sigint_arm();
 }
 
-/* Makes the global `arg`: the script's name at 0, its arguments from 1 on, what stood before it below.
-** With no script it is the program that stands at 0. */
+/* Makes the global `arg`: the script's name at 0, its arguments from 1 on, what stood before it
+** below. With no script it is the program that stands at 0. */
 static void create_arg(lua_State *L, char **argv, int argc, int script) {
   if (script >= argc) script = 0;
   lua_createtable(L, argc - script, script + 1);

@@ -53,8 +53,8 @@ static int script_at(char **argv, int i) {
 }
 
 /*
-** Reads the command line up to the script's name. What comes after it belongs to the script. Nothing
-** is executed or printed here: a wrong option keeps those before it from having an effect.
+** Reads the command line up to the script's name. What comes after it belongs to the script.
+** Nothing is executed or printed here: a wrong option keeps those before it from having an effect.
 */
 struct mpl_options mpl_options_read(char **argv) {
   struct mpl_options options = {0};
@@ -75,8 +75,8 @@ struct mpl_options mpl_options_read(char **argv) {
 }
 
 /*
-** Value of the -e or -l at argv[*i]; *i is moved to the argument that holds it. NULL if the value is
-** missing, or looks like an option.
+** Value of the -e or -l at argv[*i]; *i is moved to the argument that holds it. NULL if the value
+** is missing, or looks like an option.
 */
 const char *mpl_options_value(char **argv, int *i) {
   if (argv[*i][2] != '\0') return argv[*i] + 2;

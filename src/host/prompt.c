@@ -1,6 +1,6 @@
 /*
-** The interactive prompt: see prompt.h. Gives lua/repl the C module `repl.terminal`, which reads lines
-** and opens files that only the user may see.
+** The interactive prompt: see prompt.h. Gives lua/repl the C module `repl.terminal`, which reads
+** lines and opens files that only the user may see.
 */
 #include "host/prompt.h"
 
@@ -24,9 +24,9 @@ static int is_terminal(lua_State *L) {
 }
 
 /*
-** read_line(prompt): writes the prompt and reads a line through the C library's stdin, so that code run
-** at the prompt reads on where the line ended. Returns the line without its newline, or nil and "eof" or
-** "interrupted". A Ctrl-C just before the read starts is noticed by the next one only.
+** read_line(prompt): writes the prompt and reads a line through the C library's stdin, so that code
+** run at the prompt reads on where the line ended. Returns the line without its newline, or nil and
+** "eof" or "interrupted". A Ctrl-C just before the read starts is noticed by the next one only.
 */
 static int read_line(lua_State *L) {
   fputs(luaL_checkstring(L, 1), stdout);
@@ -74,8 +74,8 @@ static int close_stream(lua_State *L) {
 }
 
 /*
-** open_private(path): opens a file for reading and appending that no other user may read; it and the
-** directories above it are made if they are missing. Returns a Lua file, or nil, message, errno.
+** open_private(path): opens a file for reading and appending that no other user may read; it and
+** the directories above it are made if they are missing. Returns a file, or nil, message, errno.
 */
 static int open_private(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);

@@ -1,5 +1,5 @@
 /*
-** Running Lua code for the command line: see run.h. Messages and order of events are those of `lua`.
+** Running Lua code for the command line: see run.h. Messages and their order are those of `lua`.
 */
 #include "host/run.h"
 
@@ -26,8 +26,8 @@ const char *mpl_run_program(void) {
 }
 
 /*
-** Turns an error value into the message to print: a string gets a traceback, an object with __tostring
-** speaks for itself, any other value is only named by its type.
+** Turns an error value into the message to print: a string gets a traceback, an object with
+** __tostring speaks for itself, any other value is only named by its type.
 */
 static int message_handler(lua_State *L) {
   interrupted = mpl_interrupt_is(L, 1);
@@ -40,7 +40,7 @@ static int message_handler(lua_State *L) {
   return 1;
 }
 
-/* If `status` is an error, takes its message off the stack and prints it. Returns true for LUA_OK. */
+/* If `status` is an error, takes its message off the stack and prints it. True for LUA_OK. */
 bool mpl_run_report(lua_State *L, int status) {
   if (status == LUA_OK) return true;
   const char *message = lua_tostring(L, -1);
@@ -50,8 +50,8 @@ bool mpl_run_report(lua_State *L, int status) {
   return false;
 }
 
-/* Calls the function under its `nargs` arguments; leaves one result. False if it failed: then an error
-** message was printed and nothing is left. */
+/* Calls the function under its `nargs` arguments; leaves one result. False if it failed: then an
+** error message was printed and nothing is left. */
 static bool call(lua_State *L, int nargs, int nresults) {
   int base = lua_gettop(L) - nargs;
   lua_pushcfunction(L, message_handler);
@@ -104,7 +104,7 @@ bool mpl_run_library(lua_State *L, const char *spec) {
   return true;
 }
 
-/* Runs what the environment asks for: the text, or the file after a '@', in LUA_INIT_5_4 or LUA_INIT. */
+/* Runs what LUA_INIT_5_4, or else LUA_INIT, asks for: a text, or the file after a '@'. */
 bool mpl_run_init(lua_State *L) {
   const char *name = "=" INIT_VERSIONED;
   const char *init = getenv(name + 1);
@@ -126,7 +126,7 @@ static int push_arguments(lua_State *L) {
   return n;
 }
 
-/* Runs the script at `path`, or stdin if it is NULL, with the elements of `arg` as its arguments. */
+/* Runs the script at `path`, or stdin if it is NULL; its arguments are the elements of `arg`. */
 bool mpl_run_script(lua_State *L, const char *path) {
   if (!mpl_run_report(L, luaL_loadfile(L, path))) return false;
   return mpl_run_call(L, push_arguments(L));

@@ -1,7 +1,7 @@
 /*
-** Running Lua code for the command line: chunks, scripts, libraries, LUA_INIT, and the report of what
-** went wrong. Every function that runs code leaves the stack as it found it and returns false after it
-** has reported an error on stderr.
+** Running Lua code for the command line: chunks, scripts, libraries, LUA_INIT, and the report of
+** what went wrong. Every function that runs code leaves the stack as it found it and returns false
+** after it has reported an error on stderr.
 */
 #ifndef MPL_HOST_RUN_H
 #define MPL_HOST_RUN_H

@@ -20,7 +20,7 @@ void mpl_sigint_arm(void) {
   mpl_signal_hear_interrupts();
 }
 
-/* From now on Ctrl-C makes a system call that waits return with EINTR, and mpl_sigint_noted true. */
+/* From now on Ctrl-C makes mpl_sigint_noted true, and ends a waiting system call with EINTR. */
 void mpl_sigint_note(void) {
   struct sigaction action = {.sa_handler = note};
   noted = 0;

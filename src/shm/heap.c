@@ -176,7 +176,7 @@ static enum mpl_status grow(uint64_t size) {
 */
 
 /* Makes sure that the first `size` bytes of the free block b have memory, and as much of the rest as
-   is written when it becomes a block of its own; *resident is then what the rest has. */
+   is written when it becomes a block of its own; *resident is then what the rest has at least. */
 static enum mpl_status repopulate(mpl_off b, uint64_t size, uint64_t *resident) {
   uint64_t total = size_of(b), rest = total - size, has = resident_of(b);
   if (has == total) {
@@ -185,7 +185,7 @@ static enum mpl_status repopulate(mpl_off b, uint64_t size, uint64_t *resident) 
   }
   uint64_t upto = rest < LARGE ? total : round_up(size + sizeof(struct free_block), PAGE);
   if (upto > total) upto = total;
-  *resident = has < rest ? has : rest;
+  *resident = has > size ? has - size : 0;
   return mpl_arena_populate(b & ~(PAGE - 1), round_up(upto + (b & (PAGE - 1)), PAGE));
 }
 
@@ -360,7 +360,8 @@ bool mpl_heap_check(bool (*visit)(void *arg, mpl_off block), void *arg, const ch
       if (!visit(arg, b + HEADER)) return fault_is(fault, "heap: a used block has no owner");
     }
   }
-  if (b != end) return fault_is(fault, "heap: the blocks do not end at the end mark");
+  if (b != end || mpl_load64_rlx(&at(b)->head.prev_size) != prev_size)
+    return fault_is(fault, "heap: the blocks do not end at the end mark");
   if (used != mpl_load64_rlx(&heap->used)) return fault_is(fault, "heap: the sum of used bytes");
   if (resident != mpl_load64_rlx(&heap->resident_free))
     return fault_is(fault, "heap: the sum of resident free bytes");

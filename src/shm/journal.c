@@ -90,6 +90,10 @@ enum mpl_journal_end mpl_journal_roll(struct mpl_journal *j) {
     while (n-- > 0) {
       MPL_POINT();
       mpl_store64_rlx(MPL_AT(mpl_a64, j->undo[n].at), j->undo[n].old);
+      mpl_fence_death();
+      /* One by one: a store undone early may be what makes the place of a later one reachable. */
+      mpl_store64_rlx(&j->nundo, n);
+      mpl_fence_death();
     }
   }
   MPL_POINT();

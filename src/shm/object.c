@@ -119,9 +119,13 @@ static struct mpl_object *tx_take_entry(uint64_t *index) {
 /* Gives the object, whose body lies in the caller's hand, its entry and the caller a reference. */
 static enum mpl_status enter(enum mpl_object_type type, mpl_off block, uint64_t *id) {
   for (;;) {
-    enum mpl_status s = mpl_reflist_reserve(mpl_load64_acq(&root()->count));
+    uint64_t index, count = mpl_load64_acq(&root()->count);
+    enum mpl_status s = mpl_reflist_reserve(count);
     if (s != MPL_OK) return s; /* else the object lock is held and the newest list has room */
-    uint64_t index;
+    if (mpl_load64_rlx(&root()->count) != count) {
+      mpl_robust_unlock(&root()->lock); /* others have made objects: the index may lie beyond `count` */
+      continue;
+    }
     struct mpl_object *e = tx_take_entry(&index);
     if (e != NULL) {
       *id = mpl_load64_rlx(&e->id);
@@ -191,6 +195,7 @@ bool mpl_object_tx_unref(uint64_t id) {
    is no such object; MPL_NOMEM, MPL_NOPRIVATE. */
 enum mpl_status mpl_object_retain(uint64_t id) {
   if (mpl_reflist_again(id)) return MPL_OK;
+  if (find(id) == NULL) return MPL_GONE; /* before room is made for whatever index it has */
   enum mpl_status s = mpl_reflist_reserve(index_of(id));
   if (s != MPL_OK) return s;
   if (find(id) == NULL) {

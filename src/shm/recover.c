@@ -18,11 +18,12 @@ static struct mpl_super *super(void) {
 }
 
 /* Rolls the journal of a dead process back. Its identity is looked at again under the lock: others may
-   have cleaned up, and the slot may belong to somebody else by now. */
+   have cleaned up, and the slot may belong to somebody else by now. Whether it lives is not: who died
+   with a lock held may still look alive for a moment (sync/robust.h). */
 static bool roll_back(struct mpl_slot *slot, uint64_t ident) {
   bool whole = true;
   if (mpl_robust_lock(&slot->journal_lock) == MPL_DAMAGED) return false;
-  if (mpl_slot_ident(slot) == ident && !mpl_slot_lives(slot)) {
+  if (mpl_slot_ident(slot) == ident) {
     enum mpl_journal_end end = mpl_journal_roll(&slot->journal);
     if (end != MPL_JOURNAL_EMPTY) mpl_add64_ar(&super()->rolled_back, 1);
     whole = end != MPL_JOURNAL_BROKEN;
@@ -31,13 +32,13 @@ static bool roll_back(struct mpl_slot *slot, uint64_t ident) {
   return whole;
 }
 
-/* Called with the lock of a dead process held, which says that `holder` was the last to take it. That
-   may be somebody else if the dead one had no time to say so; then there is nothing to roll back. */
+/* Called with the lock of a dead process held; see mpl_robust_recover. */
 static bool recover_lock(const struct mpl_robust *lock, uint64_t holder) {
   /* Rolling back is begun anew by whoever has this lock now. */
   if (lock->rank == MPL_RANK_JOURNAL) return true;
+  mpl_add64_ar(&super()->taken_over, 1);
   struct mpl_slot *slot = mpl_slot_find(holder);
-  return slot == NULL || mpl_slot_lives(slot) || roll_back(slot, holder);
+  return slot == NULL || roll_back(slot, holder);
 }
 
 /* Makes the robust locks call recovery; before the first of them is taken. */

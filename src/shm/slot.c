@@ -206,10 +206,12 @@ static uint64_t next_ident(uint64_t ident) {
 /*
 ** Gives a slot back whose process never was, or has been cleaned up after. `ident` is what the caller
 ** took it for: if it has another identity by now somebody else was quicker and nothing happens.
-** Nothing may hang off the slot any more.
+** Nothing may hang off the slot any more. The journal lock keeps the identity from changing under
+** somebody who is about to roll back.
 */
 void mpl_slot_release(struct mpl_slot *slot, uint64_t ident) {
   if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return;
+  mpl_robust_lock(&slot->journal_lock);
   if (mpl_slot_ident(slot) == ident && mpl_load64_rlx(&slot->state) != MPL_SLOT_FREE) {
     uint64_t index = mpl_slot_index(ident);
     mpl_tx_store(&slot->next_free, mpl_load64_rlx(&root()->free));
@@ -219,6 +221,7 @@ void mpl_slot_release(struct mpl_slot *slot, uint64_t ident) {
     mpl_tx_store(&root()->live, mpl_load64_rlx(&root()->live) - 1);
     mpl_tx_commit();
   }
+  mpl_robust_unlock(&slot->journal_lock);
   mpl_robust_unlock(&root()->lock);
 }
 
@@ -226,7 +229,7 @@ void mpl_slot_release(struct mpl_slot *slot, uint64_t ident) {
    died and the caller came too late; then it is no member and must end. */
 bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident) {
   MPL_POINT();
-  if (pthread_mutex_trylock(&slot->life) != 0) return false;
+  if (mpl_slot_ident(slot) != ident || pthread_mutex_trylock(&slot->life) != 0) return false;
   mpl_store64_rlx(&slot->pid, (uint64_t)mpl_os_pid());
   mpl_store32_rlx(&slot->cpu, 0);
   MPL_POINT();

@@ -25,9 +25,18 @@ mpl_a32 mpl_wait_attention;
 /* How long this process spins at present, ns. */
 static MPL_PER_PROCESS int64_t budget = SPIN_LEAST;
 
-/* For signal handlers: makes the sleep of this process end, also if it is only about to begin. */
+/* The event count that this process sleeps on, or is about to. */
+static MPL_PER_PROCESS mpl_a32 *volatile sleeping_on;
+
+/*
+** For signal handlers: makes the sleep of this process end, also if it is only about to begin. The word
+** that it sleeps on is changed under its eyes, so that one word is enough to sleep on; to others who
+** sleep on it this is a signal without a cause.
+*/
 void mpl_wait_ring(void) {
   if (mpl_self != NULL) mpl_add32_ar(&mpl_self->doorbell, 1);
+  mpl_a32 *word = sleeping_on;
+  if (word != NULL) mpl_add32_ar(word, 2);
 }
 
 /* Lets others know on which CPU this process runs. */
@@ -57,22 +66,31 @@ static void spin(const struct mpl_wait *w, int64_t deadline) {
   } while (mpl_os_now() < end);
 }
 
+/* Sleeps on the words, of which the first is the event count's. */
+static enum mpl_status sleep_on_words(const struct mpl_os_word *words, int n, int64_t deadline) {
+  enum mpl_status s = MPL_SIGNAL;
+  sleeping_on = words[0].word;
+  mpl_fence_death();
+  /* A handler sets its flag and rings: before this look it is seen here, after it the word differs. */
+  if (mpl_load32_rlx(&mpl_wait_attention) == 0) {
+    mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(words[0].word));
+    s = mpl_ec_sleep(words, n, deadline);
+    mpl_store64_rlx(&mpl_self->waiting, 0);
+  }
+  sleeping_on = NULL;
+  return s;
+}
+
 static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
-  struct mpl_os_word words[3];
-  int n = 0;
-  words[n++] = (struct mpl_os_word){&w->ec->word, w->armed};
-  words[n++] = (struct mpl_os_word){&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
-  /* The handlers set the flag before they ring: rung before the load above, it is seen here. */
-  if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
+  struct mpl_os_word words[2] = {{&w->ec->word, w->armed}};
+  int n = 1;
   struct mpl_slot *peer = w->mortal ? mpl_slot_find(w->peer) : NULL;
   if (w->mortal && peer == NULL) return MPL_OK;
   if (peer != NULL) {
     words[n++] = (struct mpl_os_word){mpl_slot_life_word(peer), mpl_slot_life_arm(peer)};
     if (!mpl_slot_lives(peer) || mpl_slot_ident(peer) != w->peer) return MPL_OK;
   }
-  mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(w->ec));
-  enum mpl_status s = mpl_ec_sleep(words, n, deadline);
-  mpl_store64_rlx(&mpl_self->waiting, 0);
+  enum mpl_status s = sleep_on_words(words, n, deadline);
   /* The kernel has woken one of those who wait for this death; the others are woken here. */
   if (peer != NULL && !mpl_slot_lives(peer)) mpl_os_futex_wake(mpl_slot_life_word(peer), INT32_MAX);
   return s;

@@ -34,7 +34,8 @@ void mpl_ec_wake(struct mpl_ec *ec, int n) {
   MPL_POINT();
   if (mpl_os_futex_wake(&ec->word, n) < n && (v & 1u) != 0) {
     uint32_t expected = v;
-    mpl_cas32_ar(&ec->word, &expected, v & ~1u);
+    /* Who armed and fell asleep since the wake-up saw the flag set and left it alone: has to arm anew. */
+    if (mpl_cas32_ar(&ec->word, &expected, v & ~1u)) mpl_os_futex_wake(&ec->word, MPL_EC_ALL);
   }
 }
 

@@ -144,12 +144,14 @@ enum mpl_status mpl_robust_lock(struct mpl_robust *lock) {
 void mpl_robust_unlock(struct mpl_robust *lock) {
   MPL_POINT();
   rank_pop(lock);
+  mpl_store64_rlx(&lock->holder, 0);
+  mpl_fence_death();
   int e = pthread_mutex_unlock(&lock->mutex);
   MPL_ASSERT(e == 0);
   MPL_POINT();
 }
 
-/* Whether the caller was the last to take the lock. True for a holder; for assertions. */
+/* Whether the caller holds the lock; for assertions. */
 bool mpl_robust_held(const struct mpl_robust *lock) {
   return mpl_load64_rlx(&lock->holder) == self_identity;
 }

@@ -21,16 +21,17 @@
 
 struct mpl_robust {
   pthread_mutex_t mutex;
-  mpl_a64 holder; /* identity of the last holder; written under the mutex, may be that of an earlier
-                     one if the holder died between taking the mutex and saying so */
+  mpl_a64 holder; /* identity of the holder, written under the mutex; 0: free, or the holder died
+                     before it could say so or after it was done: it has no section open then */
   uint32_t rank;  /* place in the lock order, fixed at init; see doc/locking.md */
   mpl_a32 damaged; /* set once, under the mutex, if a recovery failed */
 };
 
 /*
-** Rolls back what the process `holder` left in the middle. Called with `lock`, a dead process's, held;
-** may be called again for the same death, and with an identity that is alive or long gone, for which
-** it does nothing. False if it could not make things whole.
+** Rolls back what the process `holder` left in the middle. Called with `lock`, a dead process's, held.
+** `holder` is that process, or 0 if it had nothing open. It may not look dead yet: the kernel gives
+** the locks of a dying process free one by one, its life mutex last. May be called again for the same
+** death, and with an identity that is long gone. False if it could not make things whole.
 */
 typedef bool (*mpl_robust_recover)(const struct mpl_robust *lock, uint64_t holder);
 
