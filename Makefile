@@ -67,6 +67,7 @@ LOWER = $(call sources,base sync shm ds proc)
 BIND = $(call sources,bind)
 HOST = $(call sources,host)
 TESTS = $(wildcard test/*.c)
+TSAN_TESTS = $(shell grep -l MPL_TEST_THREADS $(TESTS) /dev/null)
 SPECS = $(wildcard spec/*_spec.lua)
 SCRIPTS = $(wildcard test/*.lua)
 
@@ -81,13 +82,14 @@ SO_OBJECTS = $(call objects,$(LOWER) $(BIND) src/host/embed.c build/embedded.c,p
 TEST_PROGRAMS = $(patsubst %.c,$(B)/%,$(TESTS))
 
 .PHONY: all run test check asan tsan bench install clean deps
-.PHONY: run-built test-programs strict-build check-layers check-cppcheck check-lua check-warnings
+.PHONY: run-built test-programs tsan-programs strict-build
+.PHONY: check-layers check-cppcheck check-lua check-warnings
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: mpl $(B)/process.so
 
-mpl: $(B)/mpl
+mpl: build/release/mpl
 	ln -f $< $@
 
 $(B)/mpl: $(MPL_OBJECTS)
@@ -155,10 +157,13 @@ asan:
 	  --timeout $(TEST_TIMEOUT) \
 	  $(TESTS:%.c=build/asan/%) $(SPECS)
 
+# Only tests that know how to do with threads what others do with processes.
 tsan:
 	tools/setup.sh test
-	$(MAKE) FLAVOUR=tsan test-programs
-	lua5.4 tools/run_tests.lua --label tsan: --timeout $(TEST_TIMEOUT) $(TESTS:%.c=build/tsan/%)
+	$(MAKE) FLAVOUR=tsan tsan-programs
+	lua5.4 tools/run_tests.lua --label tsan: --timeout $(TEST_TIMEOUT) $(TSAN_TESTS:%.c=build/tsan/%)
+
+tsan-programs: $(TSAN_TESTS:%.c=$(B)/%)
 
 bench: all
 	./mpl bench/run.lua

@@ -147,26 +147,34 @@ describe("Ctrl-C", function()
     assert.equal("ready\nbuffered|handler|", result.stdout)
   end)
 
-  it("kills children that do not end within two seconds", function()
-    local run = support.start [[
-      local ready = process.Event()
-      process.Process(function()
-        ready:set()
-        while true do pcall(process.sleep, 1000) end
-      end):start()
-      ready:wait()
-      print "ready"
-      process.sleep(1000)
-    ]]
-    run:wait_for "ready\n"
-    run:wait_asleep()
-    local began = system.monotime()
-    run:signal "INT"
-    local result = run:finish()
-    assert.equal(SIGINT, result.signal)
-    assert.is_true(system.monotime() - began >= 1.9)
-    assert.equal(1, support.count(result.stderr, "stack traceback:"), result.stderr)
-  end)
+  local STUBBORN = {
+    ["handle it and go on"] = "while true do pcall(process.sleep, 1000) end",
+    ["ignore it"] = "process.sleep(1000)",
+  }
+  for what, body in pairs(STUBBORN) do
+    it("kills children that " .. what .. " after two seconds", function()
+      local run = support.start(([[
+        local signal = require "posix.signal"
+        local ready = process.Event()
+        process.Process(function()
+          if %q == "ignore it" then signal.signal(signal.SIGINT, signal.SIG_IGN) end
+          ready:set()
+          %s
+        end):start()
+        ready:wait()
+        print "ready"
+        process.sleep(1000)
+      ]]):format(what, body))
+      run:wait_for "ready\n"
+      run:wait_asleep()
+      local began = system.monotime()
+      run:signal "INT"
+      local result = run:finish()
+      assert.equal(SIGINT, result.signal)
+      assert.is_true(system.monotime() - began >= 1.9)
+      assert.equal(1, support.count(result.stderr, "stack traceback:"), result.stderr)
+    end)
+  end
 
   for _, index in ipairs { 1, 2, 5, 6, 11, 14, 16 } do
     local wait = WAITS[index]

@@ -27,6 +27,9 @@ local MISUSE = {
   { "p.join(5)", "join", "Process" },
   { "p.is_alive('x')", "is_alive", "Process" },
   { "p.terminate({})", "terminate", "Process" },
+  { "p:kill()", "kill", "start" },
+  { "started:start()", "start", "twice" },
+  { "started:close()", "close", "join" },
   { "process.sleep('long')", "sleep", "number", "string" },
   { "process.sleep()", "sleep", "number" },
   { "process.atexit(5)", "atexit", "function", "number" },
@@ -85,6 +88,7 @@ describe("a wrong argument is an error that says what is wrong:", function()
     local lock, event = process.Lock(), process.Event()
     local go = process.Event()
     local started = process.Process(function() go:wait() end):start()
+    report("script", debug.getinfo(1, "S").short_src)
   ]] }
   for i, case in ipairs(MISUSE) do
     lines[#lines + 1] = ("report(%q, try(function() %s end))"):format("case" .. i, case[1])
@@ -99,6 +103,9 @@ describe("a wrong argument is an error that says what is wrong:", function()
   for i, case in ipairs(MISUSE) do
     it(case[1], function() support.mentions(out["case" .. i], table.unpack(case, 2)) end)
   end
+  it("and points at the script's own line", function()
+    for i in ipairs(MISUSE) do assert.matches("^" .. out.script .. ":%d+: ", out["case" .. i]) end
+  end)
   it("and changes nothing", function() assert.equal("true 1 true true false nil", out.unharmed) end)
 end)
 

@@ -59,10 +59,12 @@ describe("a program without free descriptors", function()
     until not file
     report("objects", failure(process.Queue), failure(process.Lock), failure(process.Event))
     report("use", q:put(1), q:get(), lock:acquire(), lock:locked(), event:is_set())
-    local p = process.Process(os.exit, 4)
+    local go = process.Event()
+    local p = process.Process(function() go:wait(); os.exit(4) end)
     local message = failure(p.start, p)
     local started = message == "no error"
     local sentinel = started and failure(function() return p.sentinel end) or message
+    go:set()
     if started then p:join() end
     local right
     if started then right = p.exitcode == 4 else right = p.pid == nil and not p:is_alive() end

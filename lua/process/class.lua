@@ -257,7 +257,7 @@ local function describe(self)
   local st = self[STATE]
   local class = getmetatable(self)[CLASS]
   local parts = { ("name='%s'"):format(st.name) }
-  if st.pid then
+  if st.pid and not st.closed then
     parts[#parts + 1] = "pid=" .. st.pid
   end
   if st.parent_pid then

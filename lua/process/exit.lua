@@ -44,15 +44,20 @@ local function run_handlers()
   end
 end
 
--- Runs the exit handlers, ends the daemons and waits for the other children. An interrupt raises.
-local function finish()
+-- Runs the exit handlers, ends the daemons and waits for the other children; if the program was
+-- interrupted they are, too. An interrupt raises.
+local function finish(interrupted)
   mine()
   if finishing then
     return
   end
   finishing = true
   run_handlers()
-  core.join_children()
+  if interrupted then
+    core.interrupt_children()
+  else
+    core.join_children()
+  end
 end
 
 -- In a new child, before anything of the script runs.

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -277,6 +278,11 @@ pid_t mpl_os_fork(void) {
 /* A descriptor that polls readable once the process has ended; -1 and errno. Closed by exec. */
 int mpl_os_pidfd(pid_t pid) {
   return (int)syscall(SYS_pidfd_open, pid, 0u);
+}
+
+/* A descriptor that polls readable; -1 and errno. Closed by exec. */
+int mpl_os_ready_fd(void) {
+  return eventfd(1, EFD_CLOEXEC);
 }
 
 /* Reaps the child `pid`, and only that one. 1 and *status (as waitpid), 0 if it still runs and

@@ -48,6 +48,7 @@ int mpl_os_ppoll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *ma
 
 pid_t mpl_os_fork(void);
 int mpl_os_pidfd(pid_t pid);
+int mpl_os_ready_fd(void);
 int mpl_os_wait_pid(pid_t pid, int *status, bool block);
 int mpl_os_die_with_parent(int sig);
 

@@ -17,6 +17,12 @@ void mpl_class_register(lua_State *L, const struct mpl_class *class) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, class);
 }
 
+/* In a method: raises, because the value at idx is not of its class. */
+int mpl_class_wrong_self(lua_State *L, int idx) {
+  lua_getfield(L, lua_upvalueindex(1), "__name");
+  return luaL_typeerror(L, idx, lua_tostring(L, -1));
+}
+
 /* Pushes it. */
 void mpl_class_push_metatable(lua_State *L, const struct mpl_class *class) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, class);

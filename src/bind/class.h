@@ -19,15 +19,17 @@ struct mpl_class {
 void mpl_class_register(lua_State *L, const struct mpl_class *class);
 void mpl_class_push_metatable(lua_State *L, const struct mpl_class *class);
 
+int mpl_class_wrong_self(lua_State *L, int idx);
+
 /* In a method: the userdata at `idx`, which must be of the method's own class. */
-static inline void *mpl_class_self(lua_State *L, int idx, const char *name) {
+static inline void *mpl_class_self(lua_State *L, int idx) {
   void *p = lua_touserdata(L, idx);
   if (p != NULL && lua_getmetatable(L, idx)) {
     int same = lua_rawequal(L, -1, lua_upvalueindex(1));
     lua_pop(L, 1);
     if (same) return p;
   }
-  luaL_typeerror(L, idx, name);
+  mpl_class_wrong_self(L, idx);
   return NULL;
 }
 

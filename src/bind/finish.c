@@ -31,19 +31,23 @@ static void leave_no_child(void) {
   if (mpl_exit_join_children() != MPL_OK) mpl_finish_interrupted();
 }
 
-/* Calls the function given to `at_exit`, if there is one. A lua_CFunction, to be called protected; an
-   interrupt and errors of the function pass through. */
+/* Calls the function given to `at_exit`, if there is one, with the argument whether the program was
+   interrupted. A lua_CFunction, to be called protected; an interrupt and errors pass through. */
 int mpl_finish_run(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &finish_key) == LUA_TFUNCTION) lua_call(L, 0, 0);
+  lua_settop(L, 1);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &finish_key) != LUA_TFUNCTION) return 0;
+  lua_insert(L, 1);
+  lua_call(L, 1, 0);
   return 0;
 }
 
 /* __gc of the sentinel: the state is being closed. */
 static int state_closes(lua_State *L) {
+  lua_settop(L, 0);
   return mpl_finish_run(L);
 }
 
-/* at_exit(f): f() is called once before the program ends. */
+/* at_exit(f): f(interrupted) is called once before the program ends. */
 int mpl_finish_at_exit(lua_State *L) {
   static bool registered;
   luaL_checktype(L, 1, LUA_TFUNCTION);

@@ -57,7 +57,7 @@ void mpl_handle_own(lua_State *L, struct mpl_handle *h, enum mpl_object_type typ
 
 /* __gc of handles. */
 int mpl_handle_gc(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1, "shared object");
+  struct mpl_handle *h = mpl_class_self(L, 1);
   uint64_t id = h->id;
   h->id = 0;
   h->body = NULL;

@@ -17,7 +17,7 @@ struct held {
 };
 
 static int held_close(lua_State *L) {
-  struct held *h = mpl_class_self(L, 1, "Held");
+  struct held *h = mpl_class_self(L, 1);
   bool mine = h->holder == mpl_slot_ident(mpl_self);
   h->holder = 0;
   if (!mine) return 0;
@@ -62,6 +62,7 @@ static void hold(lua_State *L) {
 /* lock:hold([timeout]): a value that releases when it is closed, and "abandoned" where acquire says so;
    nil, "timeout". */
 int mpl_hold_hold(lua_State *L) {
+  mpl_class_self(L, 1);
   mpl_args_end(L, 2);
   lua_settop(L, 2);
   if (!lua_isnil(L, 2)) luaL_checknumber(L, 2);
@@ -79,7 +80,10 @@ static int with_done(lua_State *L, int status, lua_KContext context) {
 
 /* lock:with(f, ...): f's results; f runs holding the lock, which is released whatever happens. */
 int mpl_hold_with(lua_State *L) {
-  luaL_checkany(L, 2);
+  mpl_class_self(L, 1);
+  if (!lua_isfunction(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)
+    luaL_typeerror(L, 2, "function");
+  if (!lua_isfunction(L, 2)) lua_pop(L, 1);
   int n = lua_gettop(L);
   lua_pushvalue(L, 1);
   lua_pushnil(L);

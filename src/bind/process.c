@@ -27,7 +27,7 @@ struct child_handle {
 
 /* The child's record; it must be a child of this very process. */
 static struct mpl_child *self(lua_State *L) {
-  struct child_handle *h = mpl_class_self(L, 1, "Child");
+  struct child_handle *h = mpl_class_self(L, 1);
   luaL_argcheck(L, h->child != NULL, 1, "the process is closed");
   if (!mpl_child_is_mine(h->child)) luaL_error(L, "can only join a child process");
   return h->child;
@@ -78,15 +78,15 @@ static int call_for_code(lua_State *L) {
   return lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : 0;
 }
 
-/* The whole life of a child: `body`, then `finish` with its exit code. Both are on the stack. */
+/* The whole life of a child: `body`, which may give an exit code, then `finish`. Both are on the
+   stack. */
 _Noreturn static void live(lua_State *L) {
   int finish = lua_gettop(L);
   lua_pushvalue(L, finish - 1);
   int code = call_for_code(L);
   lua_pushcfunction(L, message_handler);
   lua_pushvalue(L, finish);
-  lua_pushinteger(L, code);
-  if (lua_pcall(L, 1, 0, -3) != LUA_OK) {
+  if (lua_pcall(L, 0, 0, -2) != LUA_OK) {
     report(L);
     code = 1;
     mpl_exit_interrupt_children();
@@ -94,7 +94,7 @@ _Noreturn static void live(lua_State *L) {
   mpl_exit_child(code);
 }
 
-/* start(body, finish, name, daemon): forks. In the child body() gives an exit code, finish(code) ends
+/* start(body, finish, name, daemon): forks. In the child body() may give an exit code, finish() ends
    what it has begun, and nothing returns. In the parent the child's handle; nil, message, errno. */
 static int process_start(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -133,7 +133,7 @@ static int process_fork(lua_State *L) {
 */
 
 static int child_pid(lua_State *L) {
-  struct child_handle *h = mpl_class_self(L, 1, "Child");
+  struct child_handle *h = mpl_class_self(L, 1);
   if (h->child == NULL) return 0;
   lua_pushinteger(L, h->child->pid);
   return 1;
@@ -180,7 +180,7 @@ static int child_sentinel(lua_State *L) {
 }
 
 static int child_close(lua_State *L) {
-  struct child_handle *h = mpl_class_self(L, 1, "Child");
+  struct child_handle *h = mpl_class_self(L, 1);
   if (h->child != NULL) mpl_child_unwanted(h->child);
   h->child = NULL;
   return 0;

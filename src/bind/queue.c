@@ -20,8 +20,13 @@
 
 /* In a method: the queue at 1; raises if this process has closed it. */
 struct mpl_queue *mpl_queue_self(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1, "Queue");
-  if (h->closed) luaL_error(L, "Queue is closed (this process called its close)");
+  struct mpl_handle *h = mpl_class_self(L, 1);
+  if (h->closed) {
+    lua_Debug d = {.name = NULL};
+    if (lua_getstack(L, 0, &d)) lua_getinfo(L, "n", &d);
+    luaL_error(L, "%s: the queue is closed (this process called its close)",
+               d.name != NULL ? d.name : "Queue");
+  }
   return h->body;
 }
 
@@ -131,6 +136,7 @@ static int put(lua_State *L, int64_t deadline) {
 
 /* q:put(v[, block[, timeout]]): true; nil, "full"; nil, "closed". */
 static int queue_put(lua_State *L) {
+  mpl_queue_self(L);
   luaL_checkany(L, 2);
   mpl_args_end(L, 4);
   return put(L, mpl_args_block(L, 3));
@@ -138,6 +144,7 @@ static int queue_put(lua_State *L) {
 
 /* q:put_nowait(v): true; nil, "full"; nil, "closed". */
 static int queue_put_nowait(lua_State *L) {
+  mpl_queue_self(L);
   luaL_checkany(L, 2);
   mpl_args_end(L, 2);
   return put(L, 0);
@@ -280,7 +287,7 @@ static int queue_shutdown(lua_State *L) {
 
 /* q:close(): this process is done with the queue; its use of it is an error from now on. */
 static int queue_close(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1, "Queue");
+  struct mpl_handle *h = mpl_class_self(L, 1);
   h->closed = true;
   return 0;
 }
@@ -288,12 +295,12 @@ static int queue_close(lua_State *L) {
 /* q:join_thread(), q:cancel_join_thread(): nothing. There is no feeder thread: an item is in shared
    memory when put returns. */
 static int queue_nothing(lua_State *L) {
-  mpl_class_self(L, 1, "Queue");
+  mpl_class_self(L, 1);
   return 0;
 }
 
 static int queue_tostring(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1, "Queue");
+  struct mpl_handle *h = mpl_class_self(L, 1);
   struct mpl_queue *q = h->body;
   const char *state = mpl_load64_acq(&q->state) != MPL_QUEUE_OPEN ? " shut down" : "";
   if (q->maxsize == 0)

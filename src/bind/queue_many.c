@@ -34,6 +34,7 @@ struct encoded {
 /* All values of a list; a userdata, so that nothing is lost if encoding raises. */
 struct encodings {
   struct mpl_buf bytes, refs, items;
+  lua_Integer n; /* values encoded, or being encoded */
 };
 
 static int encodings_gc(lua_State *L) {
@@ -50,6 +51,7 @@ static const struct mpl_class encodings_class = {"Encodings", no_methods, metame
 
 static struct encodings *encodings_new(lua_State *L) {
   struct encodings *e = lua_newuserdatauv(L, sizeof *e, 0);
+  e->n = 0;
   mpl_buf_init(&e->bytes, NULL, 0);
   mpl_buf_init(&e->refs, NULL, 0);
   mpl_buf_init(&e->items, NULL, 0);
@@ -73,6 +75,36 @@ static void encode_one(lua_State *L, struct encodings *e) {
   mpl_codec_release(&out);
   if (!ok) mpl_args_raise(L, MPL_NOPRIVATE);
   lua_pop(L, 1);
+}
+
+/* Arguments: a list, its length and, as light userdata, encodings to add to. */
+static int encode_all(lua_State *L) {
+  lua_Integer n = lua_tointeger(L, 2);
+  struct encodings *e = lua_touserdata(L, 3);
+  while (e->n < n) {
+    lua_geti(L, 1, ++e->n);
+    encode_one(L, e);
+  }
+  return 0;
+}
+
+/* Encodes the n values of the list at 2. An error names the path from the list on. */
+static struct encodings *encode_list(lua_State *L, lua_Integer n) {
+  struct encodings *e = encodings_new(L);
+  lua_pushcfunction(L, encode_all);
+  lua_pushvalue(L, 2);
+  lua_pushinteger(L, n);
+  lua_pushlightuserdata(L, e);
+  if (lua_pcall(L, 3, 0, 0) == LUA_OK) return e;
+  static const char root[] = ": at value";
+  const char *text = lua_tostring(L, -1), *at = text != NULL ? strstr(text, root) : NULL;
+  if (at == NULL) lua_error(L);
+  luaL_where(L, 1);
+  lua_pushlstring(L, text, (size_t)(at - text) + sizeof root - 1);
+  lua_pushfstring(L, "[%I]%s", (LUAI_UACINT)e->n, at + sizeof root - 1);
+  lua_concat(L, 3);
+  lua_error(L);
+  return NULL;
 }
 
 struct put_many {
@@ -162,11 +194,7 @@ int mpl_queue_put_many(lua_State *L) {
   lua_Integer n = luaL_len(L, 2);
   if (lua_getfield(L, 2, "n") == LUA_TNUMBER) n = lua_tointeger(L, -1);
   lua_pop(L, 1);
-  struct encodings *all = encodings_new(L);
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_geti(L, 2, i);
-    encode_one(L, all);
-  }
+  struct encodings *all = encode_list(L, n);
   p.op = (struct mpl_blocking){.attempt = put_attempt,
                                .give_up = put_give_up,
                                .timed_out = put_timed_out,

@@ -120,18 +120,17 @@ static enum mpl_status put_all(struct mpl_queue *q, const struct mpl_queue_item 
   return MPL_OK;
 }
 
-/* How many of n items there is room for; 0 with w filled if none. */
+/* How many of n items there is room for; w is filled if that is less than n. */
 static int admitted(struct mpl_queue *q, int n, struct mpl_wait *w) {
   if (q->maxsize == 0) return n;
   uint64_t got = mpl_load64_acq(&q->got), held = mpl_load64_rlx(&q->put) - got;
-  if (held >= q->maxsize) {
-    w->ec = &q->not_full;
-    w->watch = &q->got;
-    w->seen = got;
-    w->peer = mpl_load64_rlx(&q->getter);
-    return 0;
-  }
-  return q->maxsize - held < (uint64_t)n ? (int)(q->maxsize - held) : n;
+  uint64_t room = held < q->maxsize ? q->maxsize - held : 0;
+  if (room >= (uint64_t)n) return n;
+  w->ec = &q->not_full;
+  w->watch = &q->got;
+  w->seen = got;
+  w->peer = mpl_load64_rlx(&q->getter);
+  return (int)room;
 }
 
 /*

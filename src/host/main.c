@@ -111,9 +111,10 @@ static bool run(lua_State *L, char **argv, int argc, const struct mpl_options *o
 }
 
 /* Waits for the children and runs exit handlers, whatever became of the script. */
-static bool finish(lua_State *L) {
+static bool finish(lua_State *L, bool interrupted) {
   lua_pushcfunction(L, mpl_finish_run);
-  return mpl_run_call(L, 0);
+  lua_pushboolean(L, interrupted);
+  return mpl_run_call(L, 1);
 }
 
 /* Arguments: argc and argv. Returns whether all went well, and whether it was interrupted. */
@@ -131,10 +132,8 @@ static int protected_main(lua_State *L) {
   } else {
     ok = run(L, argv, argc, &options);
     interrupted = mpl_run_interrupted();
-    if (!interrupted) {
-      ok = finish(L) && ok;
-      interrupted = mpl_run_interrupted();
-    }
+    ok = finish(L, interrupted) && ok;
+    interrupted = interrupted || mpl_run_interrupted();
   }
   lua_pushboolean(L, ok);
   lua_pushboolean(L, interrupted);

@@ -19,6 +19,7 @@
 #define DEAF_NS (10 * 1000 * 1000LL)
 
 static struct mpl_child *first;
+static struct mpl_child *watched; /* records with a pidfd, also of children that have ended */
 static struct mpl_child *spare; /* see mpl_child_keep; leaked at worst once in a process */
 
 /* A record not yet in the table; NULL for lack of memory. */
@@ -42,8 +43,18 @@ void mpl_child_enter(struct mpl_child *child) {
   first = child;
 }
 
-static void dispose(struct mpl_child *child) {
+static void close_pidfd(struct mpl_child *child) {
+  for (struct mpl_child **p = &watched; *p != NULL; p = &(*p)->next_watched)
+    if (*p == child) {
+      *p = child->next_watched;
+      break;
+    }
   if (child->pidfd >= 0) close(child->pidfd);
+  child->pidfd = -1;
+}
+
+static void dispose(struct mpl_child *child) {
+  if (child->pidfd >= 0) close_pidfd(child);
   free(child);
 }
 
@@ -63,8 +74,9 @@ struct mpl_child *mpl_child_first(void) {
   return first;
 }
 
-/* In a new child: it has no children yet. */
+/* In a new child: it has no children yet, and no use for its parent's descriptors. */
 void mpl_child_forget_all(void) {
+  while (watched != NULL) close_pidfd(watched);
   for (struct mpl_child *c = first, *next; c != NULL; c = next) {
     next = c->next;
     if (!c->wanted) dispose(c);
@@ -159,10 +171,14 @@ enum mpl_status mpl_child_join_stranger(uint64_t ident, int64_t deadline) {
   }
 }
 
-/* A descriptor that polls readable once the child has ended, the same at each call; -1 and errno. The
-   child must not have been reaped before the first call. */
+/* A descriptor that polls readable once the child has ended, the same at each call; -1 and errno. */
 int mpl_child_pidfd(struct mpl_child *child) {
-  if (child->pidfd < 0) child->pidfd = mpl_os_pidfd(child->pid);
+  if (child->pidfd >= 0) return child->pidfd;
+  child->pidfd = mpl_child_ended(child) ? mpl_os_ready_fd() : mpl_os_pidfd(child->pid);
+  if (child->pidfd >= 0) {
+    child->next_watched = watched;
+    watched = child;
+  }
   return child->pidfd;
 }
 

@@ -16,7 +16,8 @@
 #include "base/status.h"
 
 struct mpl_child {
-  struct mpl_child *next; /* in the table while it has not ended */
+  struct mpl_child *next;         /* in the table while it has not ended */
+  struct mpl_child *next_watched; /* in the list of those with a pidfd */
   pid_t pid;
   uint64_t ident; /* its slot's */
   bool daemon;
@@ -24,7 +25,7 @@ struct mpl_child {
   bool ended;
   bool wanted;    /* a Lua value points at the record: not freed when it has ended */
   int exit_code;  /* once ended: status, or -signal */
-  int pidfd;      /* made on demand; -1 */
+  int pidfd;      /* or another descriptor that polls readable, made on demand; -1 */
   uint64_t owner; /* identity of the parent */
 };
 

@@ -27,7 +27,7 @@ static bool concerns(const struct mpl_child *child, bool daemons) {
 }
 
 /* Sends a signal to all children, or the daemons alone, waits until they have ended and kills those
-   that take too long. */
+   that take too long; a Ctrl-C says that it has taken long enough. */
 static void end_children(int sig, bool daemons) {
   mpl_child_reap();
   if (mpl_child_first() == NULL) return;
@@ -37,7 +37,7 @@ static void end_children(int sig, bool daemons) {
   for (struct mpl_child *c = mpl_child_first(), *next; c != NULL; c = next) {
     next = c->next; /* c leaves the table when it has ended */
     if (!concerns(c, daemons)) continue;
-    if (mpl_child_join(c, deadline, 0) != MPL_OK) {
+    if (mpl_child_join(c, deadline, MPL_SIGNAL_INTERRUPT) != MPL_OK) {
       kill(c->pid, SIGKILL);
       mpl_child_join(c, MPL_NEVER, 0);
     }
@@ -61,6 +61,7 @@ enum mpl_status mpl_exit_join_children(void) {
 /* The program was interrupted: so are the children, and those that do not end are killed. */
 void mpl_exit_interrupt_children(void) {
   end_children(SIGINT, false);
+  mpl_signal_take(MPL_SIGNAL_INTERRUPT);
 }
 
 /* Ends a child for good. */

@@ -81,13 +81,18 @@ bool mpl_reflist_again(uint64_t id) {
   return true;
 }
 
-static bool has_room(mpl_off list) {
-  return list != 0 && mpl_load64_rlx(&at(list)->pointers) == 1 &&
-         mpl_load64_rlx(&at(list)->n) < at(list)->capacity;
+/* Whether the newest list may be changed. It stays so until this process forks; a list that is shared
+   may become the process's own at any time. */
+static bool newest_is_own(void) {
+  return newest() != 0 && mpl_load64_acq(&at(newest())->pointers) == 1;
 }
 
-/* The list is the process's own, full, and shall be replaced by a larger one: moves its entries.
-   In a section; the old list is then in hand. */
+static bool has_room(void) {
+  return newest_is_own() && mpl_load64_rlx(&at(newest())->n) < at(newest())->capacity;
+}
+
+/* The old list is the process's own and shall be replaced by another: moves its entries. In a section;
+   the old list is then in hand. */
 static void tx_replace(mpl_off old, mpl_off list) {
   uint64_t n = mpl_load64_rlx(&at(old)->n);
   for (uint64_t i = 0; i < n; i++)
@@ -97,11 +102,10 @@ static void tx_replace(mpl_off old, mpl_off list) {
   mpl_hand_put(mpl_self, old, MPL_HAND_BLOCK);
 }
 
-/* Gives the process a newest list with room. */
-static enum mpl_status extend(void) {
+/* Puts a new list of this capacity at the head of the chain: in the place of the newest, which is the
+   process's own and has no more entries, or before it. */
+static enum mpl_status renew(uint64_t capacity, bool replace) {
   mpl_off old = newest(), list;
-  bool own = old != 0 && mpl_load64_acq(&at(old)->pointers) == 1;
-  uint64_t capacity = own ? 2 * at(old)->capacity : FIRST_CAPACITY;
   enum mpl_status s =
       mpl_heap_alloc(sizeof(struct reflist) + capacity * sizeof(uint64_t), &list);
   if (s != MPL_OK) return s;
@@ -111,16 +115,31 @@ static enum mpl_status extend(void) {
   mpl_store64_rlx(&at(list)->older, old);
   at(list)->capacity = capacity;
   mpl_hand_take(mpl_self, list);
-  if (own) tx_replace(old, list);
+  if (replace) tx_replace(old, list);
   mpl_tx_store(&mpl_self->refs, list);
   mpl_tx_commit();
   mpl_robust_unlock(lock_of_objects());
-  if (own) {
+  if (replace) {
     for (uint64_t i = 0; i < mpl_load64_rlx(&at(list)->n); i++)
       places[index_of(mpl_load64_rlx(slot_of(list, i)))].list = list;
     mpl_heap_free(mpl_self, old);
   }
   return MPL_OK;
+}
+
+/* Gives the process a newest list with room. */
+static enum mpl_status extend(void) {
+  bool own = newest_is_own();
+  return renew(own ? 2 * at(newest())->capacity : FIRST_CAPACITY, own);
+}
+
+/* Gives memory back if the newest list is the process's own and far larger than its entries need. */
+static void shrink(void) {
+  if (!newest_is_own()) return;
+  struct reflist *list = at(newest());
+  uint64_t n = mpl_load64_rlx(&list->n), capacity = FIRST_CAPACITY;
+  while (capacity < n) capacity *= 2;
+  if (capacity < list->capacity) renew(capacity, true); /* without memory it stays as it is */
 }
 
 /* Makes room for one entry more, here and in the private table up to `index`. MPL_OK with the object
@@ -129,7 +148,7 @@ enum mpl_status mpl_reflist_reserve(uint64_t index) {
   enum mpl_status s = place_reserve(index);
   while (s == MPL_OK) {
     if (mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return MPL_DAMAGED;
-    if (has_room(newest())) return MPL_OK;
+    if (has_room()) return MPL_OK;
     mpl_robust_unlock(lock_of_objects());
     s = extend();
   }
@@ -192,10 +211,37 @@ void mpl_reflist_release(uint64_t id) {
   mpl_object_bury();
 }
 
-/* Drops what waited for its list to become the process's own; after a child has ended. */
-void mpl_reflist_sweep(void) {
-  if (waiting == 0) return;
-  if (mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return;
+/* Takes an empty list that is the process's own, but not the newest, out of the chain, into the hand;
+   0: there is none. The object lock is held. */
+static mpl_off unlink_empty(void) {
+  mpl_off newer = newest();
+  while (newer != 0 && mpl_load64_rlx(&at(newer)->pointers) == 1) {
+    mpl_off list = mpl_load64_rlx(&at(newer)->older);
+    if (list == 0 || mpl_load64_rlx(&at(list)->pointers) != 1) return 0;
+    if (mpl_load64_rlx(&at(list)->n) == 0) {
+      mpl_tx_store(&at(newer)->older, mpl_load64_rlx(&at(list)->older));
+      mpl_hand_put(mpl_self, list, MPL_HAND_BLOCK);
+      mpl_tx_commit();
+      return list;
+    }
+    newer = list;
+  }
+  return 0;
+}
+
+/* Frees the lists that have become the process's own and are empty. */
+static void free_empty(void) {
+  mpl_off list;
+  do {
+    if (mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return;
+    list = unlink_empty();
+    mpl_robust_unlock(lock_of_objects());
+    if (list != 0) mpl_heap_free(mpl_self, list);
+  } while (list != 0);
+}
+
+static void drop_waiting(void) {
+  if (waiting == 0 || mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return;
   for (uint64_t i = 0; i < nplaces && waiting > 0; i++) {
     struct place *p = &places[i];
     if (p->id != 0 && p->handles == 0 && is_own(p->list)) {
@@ -204,6 +250,14 @@ void mpl_reflist_sweep(void) {
     }
   }
   mpl_robust_unlock(lock_of_objects());
+}
+
+/* After a child has ended: drops what waited for its list to become the process's own again, and gives
+   back the memory of lists that are not needed any more. */
+void mpl_reflist_sweep(void) {
+  drop_waiting();
+  free_empty();
+  shrink();
   mpl_object_bury();
 }
 
