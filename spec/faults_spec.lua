@@ -195,7 +195,7 @@ describe("an arena full of objects", function()
     report("kept", q:qsize() == left)
     local child = failure(function()
       process.Process(function()
-        report("child", failure(q.put, q, ("x"):rep(4096)))
+        report("child", failure(q.put, q, ("x"):rep(1 << 20)))
         for _ = 1, left do q:get() end
         report("child drained", q:empty())
       end):start():join()

@@ -105,15 +105,18 @@ end)
 describe("children killed at once, with children and messages of their own", function()
   local out = support.fixture(COUNTS .. [[
     measure(function()
-      local q = process.Queue(50)
+      local q, ready = process.Queue(50), process.Event()
       for i = 1, 40 do
+        ready:clear()
         local p = process.Process(function()
           process.Process{ daemon = true, target = process.sleep, args = { 100 } }:start()
+          ready:set()
           for n = 1, math.huge do
             if n % 8 == 0 then collectgarbage() end
             q:put{ process.Queue(), process.Lock() }
           end
         end):start()
+        ready:wait()
         local moment = process.now() + (i % 10) * 0.0003
         while process.now() < moment do end
         p:kill()
