@@ -75,7 +75,7 @@ static int acquire(lua_State *L, struct mpl_lock *lock, int64_t deadline) {
 static int lock_acquire(lua_State *L) {
   struct mpl_lock *lock = self(L);
   mpl_args_end(L, 3);
-  return acquire(L, lock, mpl_args_block(L, 2));
+  return acquire(L, lock, lua_gettop(L) == 1 ? MPL_NEVER : mpl_args_block(L, 2));
 }
 
 /* lock:release(): frees it, whoever holds it; raises if nobody does. */

@@ -38,10 +38,9 @@ enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_
   return MPL_BLOCK;
 }
 
-/* Frees the lock, whoever holds it. MPL_MISUSE if nobody does. */
-enum mpl_status mpl_lock_release(struct mpl_lock *lock) {
-  uint64_t found = mpl_load64_rlx(&lock->word);
-  if (found == 0) return MPL_MISUSE;
+/* Releases somebody else's lock. Waiters watch the holder's life, not the caller's: should it die before
+   it has woken them, its journal says whom to wake. */
+static enum mpl_status release_for(struct mpl_lock *lock, uint64_t found) {
   mpl_tx_wake(&lock->released, 1);
   while (found != 0) {
     MPL_POINT();
@@ -49,6 +48,17 @@ enum mpl_status mpl_lock_release(struct mpl_lock *lock) {
   }
   mpl_tx_wake_flush();
   return found == 0 ? MPL_MISUSE : MPL_OK;
+}
+
+/* Frees the lock, whoever holds it. MPL_MISUSE if nobody does. */
+enum mpl_status mpl_lock_release(struct mpl_lock *lock) {
+  uint64_t found = mpl_load64_rlx(&lock->word);
+  if ((found & IDENT) != mpl_slot_ident(mpl_self)) return release_for(lock, found);
+  MPL_POINT();
+  if (!mpl_cas64_ar(&lock->word, &found, 0)) return release_for(lock, found);
+  MPL_POINT();
+  if (mpl_ec_awaited(&lock->released)) mpl_ec_wake(&lock->released, 1);
+  return MPL_OK;
 }
 
 /* A waiter gives up, and may have been woken for nothing: the lock's next waiter is woken for it. */

@@ -5,8 +5,8 @@
 ** the offset of the content. Every store to a header, a list or the root goes through the journal.
 **
 ** Memory of large free blocks. A block of at least LARGE bytes that is free says how many of its
-** bytes still have memory ("resident"); the root adds these up. When they exceed KEEP, the block
-** just freed gives its memory back. A block that is not wholly resident is populated again before
+** bytes still have memory ("resident"); the root adds these up. When they exceed a 32nd of the cap, but
+** within KEEP_LEAST and KEEP_MOST, the block just freed gives its memory back. A block that is not wholly resident is populated again before
 ** any of it is used, and if that fails the allocation fails.
 */
 #include "shm/heap.h"
@@ -22,7 +22,8 @@
 #define FREE_BIT ((uint64_t)1)
 
 #define LARGE ((uint64_t)256 << 10)
-#define KEEP ((uint64_t)64 << 20)
+#define KEEP_LEAST ((uint64_t)64 << 20)
+#define KEEP_MOST ((uint64_t)256 << 20)
 #define PAGE ((uint64_t)4096)
 
 #define GROW_MIN ((uint64_t)2 << 20)
@@ -231,12 +232,18 @@ enum mpl_status mpl_heap_alloc(uint64_t size, mpl_off *out) {
   return s;
 }
 
+/* Bytes of large free blocks that may keep their memory, to be used again while they are hot. */
+static uint64_t keep(void) {
+  uint64_t n = root()->cap / 32;
+  return n < KEEP_LEAST ? KEEP_LEAST : n > KEEP_MOST ? KEEP_MOST : n;
+}
+
 /* Gives the memory of a large free block back if too much lies idle. The section is still open; dying
    after its commit leaves memory that is not counted, no more. */
 static void give_back(mpl_off b) {
   struct mpl_heap_root *heap = root();
   uint64_t size = size_of(b), resident = resident_of(b);
-  if (size < LARGE || resident < LARGE || mpl_load64_rlx(&heap->resident_free) <= KEEP) {
+  if (size < LARGE || resident < LARGE || mpl_load64_rlx(&heap->resident_free) <= keep()) {
     mpl_tx_commit();
     return;
   }

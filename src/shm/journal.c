@@ -5,6 +5,7 @@
 #include "shm/journal.h"
 
 MPL_PER_PROCESS struct mpl_journal *mpl_tx;
+MPL_PER_PROCESS bool mpl_tx_answered;
 
 /* Applying a publication twice does no harm: its lock is still held, or in the hands of recovery. */
 static void apply_publications(struct mpl_journal *j) {

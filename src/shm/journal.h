@@ -61,6 +61,9 @@ enum mpl_journal_end { MPL_JOURNAL_EMPTY, MPL_JOURNAL_ROLLED, MPL_JOURNAL_BROKEN
 /* The journal of this process; lies in its slot. */
 extern MPL_PER_PROCESS struct mpl_journal *mpl_tx;
 
+/* Whether this process has signalled somebody since its last wait; see shm/wait.c. */
+extern MPL_PER_PROCESS bool mpl_tx_answered;
+
 void mpl_tx_commit(void);
 void mpl_tx_abort(void);
 void mpl_tx_wake_flush(void);
@@ -97,6 +100,7 @@ static inline void mpl_tx_publish(mpl_a64 *word, uint64_t value) {
 static inline void mpl_tx_wake(struct mpl_ec *ec, uint64_t n) {
   struct mpl_journal *j = mpl_tx;
   uint64_t k = mpl_load64_rlx(&j->nwake);
+  mpl_tx_answered = true;
   MPL_ASSERT(k < MPL_JOURNAL_WAKE);
   j->wake[k].ec = mpl_arena_off(ec);
   j->wake[k].count = n;

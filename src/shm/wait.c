@@ -18,6 +18,9 @@
 /* Looks between two looks at the clock, which is dearer than a look. */
 #define LOOKS 32
 
+/* About a microsecond. */
+#define LINGER_LOOKS 40
+
 enum { SPIN, ARM, SLEEP };
 
 mpl_a32 mpl_wait_attention;
@@ -54,13 +57,24 @@ static bool peer_is_elsewhere(uint64_t peer) {
   return cpu != 0 && cpu != mpl_load32_rlx(&mpl_self->cpu);
 }
 
+/* The word has changed. If this process only takes and does not answer, it leaves the other one in peace
+   for a moment: that goes on to work in its own cache, and several items can be had at once. */
+static void linger(void) {
+  if (mpl_tx_answered) return;
+  for (int i = 0; i < LINGER_LOOKS; i++) mpl_cpu_relax();
+}
+
 /* Watches the word until it changes, the budget is spent, the deadline passed or a signal came. */
 static void spin(const struct mpl_wait *w, int64_t deadline) {
   int64_t end = w->began + budget;
   if (end > deadline) end = deadline;
   do {
     for (int i = 0; i < LOOKS; i++) {
-      if (mpl_load64_acq(w->watch) != w->seen || mpl_load32_rlx(&mpl_wait_attention)) return;
+      if (mpl_load32_rlx(&mpl_wait_attention) != 0) return;
+      if (mpl_load64_acq(w->watch) != w->seen) {
+        linger();
+        return;
+      }
       mpl_cpu_relax();
     }
   } while (mpl_os_now() < end);
@@ -123,6 +137,7 @@ enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
 /* Ends a wait, whatever came of it, and learns from it how long to spin. */
 void mpl_wait_done(struct mpl_wait *w) {
   if (w->began == 0) return;
+  mpl_tx_answered = false;
   int64_t took = mpl_os_now() - w->began;
   if (took < SHORT_WAIT)
     budget = 2 * took < SPIN_LEAST ? SPIN_LEAST : 2 * took > SPIN_MOST ? SPIN_MOST : 2 * took;
