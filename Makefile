@@ -94,7 +94,7 @@ mpl: build/release/mpl
 
 $(B)/mpl: $(MPL_OBJECTS)
 	echo "LD $@"
-	$(CC) $(ALL_LDFLAGS) -Wl,-E,-z,now -o $@ $^ $(LUA_LIB) $(LIBS)
+	$(CC) $(ALL_LDFLAGS) -Wl,-E,-z,now,-z,noseparate-code -o $@ $^ $(LUA_LIB) $(LIBS)
 
 # Exports nothing but the open functions; Lua itself comes from the program that loads it.
 $(B)/process.so: $(SO_OBJECTS) tools/process.map

@@ -25,10 +25,17 @@ local COUNTS = [[
   local function measure(work)
     work()
     work()
-    local before = settled() and counts()
-    work()
-    local after = settled() and counts()
-    for name, n in pairs(before) do report(name, n == after[name], n, after[name]) end
+    local before, after = settled() and counts(), nil
+    -- A block may be a few bytes larger than asked for, now and then; what leaks stays.
+    for _ = 1, 3 do
+      work()
+      after = settled() and counts()
+      if after.bytes <= before.bytes then break end
+    end
+    for name, n in pairs(before) do
+      local same = n == after[name] or name == "bytes" and after[name] < n
+      report(name, same, n, after[name])
+    end
   end
 ]]
 
@@ -105,7 +112,7 @@ end)
 describe("children killed at once, with children and messages of their own", function()
   local out = support.fixture(COUNTS .. [[
     measure(function()
-      local q, ready = process.Queue(50), process.Event()
+      local q, ready = process.Queue(40), process.Event()
       for i = 1, 40 do
         ready:clear()
         local p = process.Process(function()

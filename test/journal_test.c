@@ -154,11 +154,11 @@ static void verify_put_beyond(bool finished) {
 
 static void put_many(void) {
   uint64_t numbers[MPL_QUEUE_BATCH];
-  struct mpl_queue_piece piece[MPL_QUEUE_BATCH];
+  struct mpl_piece piece[MPL_QUEUE_BATCH];
   struct mpl_queue_item item[MPL_QUEUE_BATCH];
   for (uint64_t i = 0; i < MPL_QUEUE_BATCH; i++) {
     numbers[i] = 50 + i;
-    piece[i] = (struct mpl_queue_piece){&numbers[i], sizeof numbers[i]};
+    piece[i] = (struct mpl_piece){&numbers[i], sizeof numbers[i]};
     item[i] = (struct mpl_queue_item){.pieces = &piece[i], .npieces = 1, .size = sizeof numbers[i]};
   }
   int done;

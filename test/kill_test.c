@@ -107,7 +107,7 @@ static void arm_point(void) {
   if (points > 0) mpl_point_arm(1 + random_below(points));
 }
 
-static mpl_off letter(const struct mpl_queue_piece piece[3]) {
+static mpl_off letter(const struct mpl_piece piece[3]) {
   mpl_off message;
   CHECK(mpl_message_new(piece[0].size + piece[1].size + piece[2].size, 1, &message) == MPL_OK);
   unsigned char *to = mpl_message_data(message);
@@ -121,7 +121,7 @@ static mpl_off letter(const struct mpl_queue_piece piece[3]) {
 
 static void produce(void *arg) {
   struct { uint64_t producer, number; } head[MPL_QUEUE_BATCH];
-  struct mpl_queue_piece piece[MPL_QUEUE_BATCH][3];
+  struct mpl_piece piece[MPL_QUEUE_BATCH][3];
   struct mpl_queue_item put[MPL_QUEUE_BATCH];
   unsigned char fill[FILL];
   uint64_t me = *(uint64_t *)arg;
@@ -131,9 +131,9 @@ static void produce(void *arg) {
     for (int i = 0; i < MPL_QUEUE_BATCH; i++) {
       head[i].producer = me;
       head[i].number = number++;
-      piece[i][0] = (struct mpl_queue_piece){&head[i], sizeof head[i]};
-      piece[i][1] = (struct mpl_queue_piece){fill, fill_size(head[i].number)};
-      piece[i][2] = (struct mpl_queue_piece){&head[i].number, sizeof head[i].number};
+      piece[i][0] = (struct mpl_piece){&head[i], sizeof head[i]};
+      piece[i][1] = (struct mpl_piece){fill, fill_size(head[i].number)};
+      piece[i][2] = (struct mpl_piece){&head[i].number, sizeof head[i].number};
       size_t size = sizeof head[i] + piece[i][1].size + sizeof head[i].number;
       put[i] = (struct mpl_queue_item){.pieces = piece[i], .npieces = 3, .size = size};
       if (head[i].number % 64 == 0) put[i] = (struct mpl_queue_item){.message = letter(piece[i])};
@@ -175,7 +175,7 @@ static void work(void) {
   static struct world_batch got;
   static unsigned char bytes[MPL_QUEUE_INLINE];
   struct mpl_queue *q = world_queue(side_id);
-  struct mpl_queue_piece piece = {bytes, sizeof bytes};
+  struct mpl_piece piece = {bytes, sizeof bytes};
   struct mpl_queue_item put[MPL_QUEUE_BATCH];
   uint64_t id;
   int done;

@@ -153,7 +153,7 @@ static inline enum mpl_status world_put_items(struct mpl_queue *q, const struct 
 
 static inline enum mpl_status world_put(struct mpl_queue *q, const void *bytes, size_t size,
                                         int64_t deadline) {
-  struct mpl_queue_piece piece = {bytes, size};
+  struct mpl_piece piece = {bytes, size};
   struct mpl_queue_item item = {.pieces = &piece, .npieces = 1, .size = size};
   int done;
   return world_put_items(q, &item, 1, &done, deadline);

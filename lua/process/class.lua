@@ -3,7 +3,9 @@
 local core = require "process.core"
 local exit = require "process.exit"
 
-local STATE = {} -- key of an object's private fields
+-- Key of an object's private fields: a name, so that an object that was sent still has them.
+local STATE = "process.state"
+
 local CLASS = {} -- key, in an instance's metatable, of its class
 
 local SIGNALS = { [1] = "SIGHUP", [2] = "SIGINT", [3] = "SIGQUIT", [4] = "SIGILL", [5] = "SIGTRAP",
@@ -11,7 +13,10 @@ local SIGNALS = { [1] = "SIGHUP", [2] = "SIGINT", [3] = "SIGQUIT", [4] = "SIGILL
   [11] = "SIGSEGV", [12] = "SIGUSR2", [13] = "SIGPIPE", [14] = "SIGALRM", [15] = "SIGTERM" }
 local SIGINT, SIGKILL, SIGTERM = 2, 9, 15
 
-local FIELDS = { target = true, args = true, kwargs = true, name = true, daemon = true }
+local NO_ARGS = {} -- never changed
+
+local FIELDS = { target = "function", args = "table", kwargs = "table", name = "string",
+  daemon = "boolean" }
 
 -- The Process object of this process; made anew when the pid has changed (a raw fork).
 local current, current_pid
@@ -27,12 +32,15 @@ end
 
 local Process
 
+-- Classes made so far, by extend and here.
+local classes = 0
+
 local function is_callable(v)
   local mt = getmetatable(v)
   return type(v) == "function" or (type(mt) == "table" and mt.__call ~= nil)
 end
 
--- What random numbers of this program begin with; a child adds its identity, so that no two are alike.
+-- What random numbers of this program begin with; a child adds its identity: no two are alike.
 local SEED = string.unpack("=i8", core.random(8))
 
 local function reseed()
@@ -43,24 +51,28 @@ end
 -- Who is who
 
 local function is_process(v)
-  return type(v) == "table" and rawget(v, STATE) ~= nil
+  local mt = getmetatable(v)
+  return type(v) == "table" and type(mt) == "table" and mt[CLASS] ~= nil
 end
 
--- An object's private fields; raises in the caller's name if `self` is none, or is closed.
-local function state_of(self, method)
+-- An object's private fields. Raises in the name of the method's caller if `self` is no Process, or
+-- is closed and that is not `allowed`.
+local function state_of(self, method, allowed)
   if not is_process(self) then
     error("bad argument #1 to '" .. method .. "' (Process expected, got " .. type(self) ..
       "; call it with a colon)", 3)
   end
-  return self[STATE]
-end
-
-local function open_state_of(self, method)
-  local st = state_of(self, method)
-  if st.closed then
+  local st = rawget(self, STATE)
+  if st.closed and not allowed then
     error("process object is closed", 3)
   end
   return st
+end
+
+-- Whether the process of these fields is a child of this very process; an object may be its copy in
+-- a sibling.
+local function is_own_child(st)
+  return st.child ~= nil and st.parent_pid == core.getpid()
 end
 
 -- An object for a process that was not made by `start`: the main program, or a raw fork's child.
@@ -74,6 +86,7 @@ local function make_current()
     authkey = inherited and inherited.authkey or core.random(32),
     path = inherited and inherited.path, made = inherited and inherited.made or 0,
     pid = core.getpid(), started = true, is_self = true,
+    parent_object = current, parent_pid = inherited and inherited.pid,
   }
   return self
 end
@@ -88,21 +101,26 @@ local function current_process()
   return current
 end
 
+-- Reaps the children that have ended and takes them out of the list.
+local function reap()
+  core.reap()
+  local kept = 0
+  for i = 1, #children do
+    local child = children[i]
+    local st = child[STATE]
+    children[i] = nil
+    if not st.closed and st.child:exitcode() == nil then
+      kept = kept + 1
+      children[kept] = child
+    end
+  end
+end
+
 -- active_children(): a list of the children that live; those that have ended are reaped.
 local function active_children()
   current_process()
-  core.reap()
-  local list = {}
-  for i = #children, 1, -1 do
-    local child = children[i]
-    local st = child[STATE]
-    if st.closed or st.child:exitcode() ~= nil then
-      table.remove(children, i)
-    else
-      table.insert(list, 1, child)
-    end
-  end
-  return list
+  reap()
+  return table.move(children, 1, #children, 1, {})
 end
 
 --------------------------------------------------------------------------------
@@ -134,8 +152,9 @@ local function parent_process()
   end
   if not st.parent then
     local name, pid = core.member(ident)
-    st.parent = setmetatable({ [STATE] = ident, name = name or st.parent_name or "?",
-      pid = pid or st.parent_pid, ident = pid or st.parent_pid }, parent_mt)
+    pid = pid or st.parent_pid
+    st.parent = setmetatable({ [STATE] = ident, name = name or st.parent_object.name, pid = pid,
+      ident = pid }, parent_mt)
   end
   return st.parent
 end
@@ -200,8 +219,8 @@ end
 -- Attributes: what `p.name` and the like read and write
 
 local function exitcode(st)
-  if st.child == nil then
-    return nil
+  if not is_own_child(st) then
+    return st.exitcode
   end
   if st.exitcode == nil then
     st.exitcode = st.child:exitcode()
@@ -218,6 +237,8 @@ local getters = {
   sentinel = function(st)
     if not st.child then
       error("process not started: it has no sentinel", 3)
+    elseif not is_own_child(st) then
+      error("only the parent of a process has its sentinel", 3)
     end
     return st.child:sentinel()
   end,
@@ -268,6 +289,8 @@ local function describe(self)
     parts[#parts + 1] = "closed"
   elseif not st.started then
     parts[#parts + 1] = "initial"
+  elseif code == nil and not st.is_self and not is_own_child(st) then
+    parts[#parts + 1] = "unknown"
   elseif code == nil then
     parts[#parts + 1] = "started"
   else
@@ -322,10 +345,20 @@ local function new_state(class)
   local parent = current_process()[STATE]
   parent.made = (parent.made or 0) + 1
   local path = (parent.path and parent.path .. ":" or "") .. parent.made
+  -- The fields that come later are named here, too: the table has its final size at once.
   return {
     name = class.class_name .. "-" .. path, path = path, daemon = parent.daemon,
-    authkey = parent.authkey, args = {}, parent_pid = core.getpid(), creator = core.getpid(),
+    authkey = parent.authkey, args = NO_ARGS, parent_pid = core.getpid(), target = nil,
+    kwargs = nil, started = nil, child = nil, pid = nil, exitcode = nil, closed = nil, is_self = nil, made = nil,
+    parent_ident = nil, parent_object = nil,
   }
+end
+
+-- Objects of the class can be sent and find their class again in processes that have it, too: those
+-- that were forked after it was made.
+local function register_instances(class)
+  classes = classes + 1
+  core.register(("%s (class %d)"):format(class.class_name, classes), class.instance)
 end
 
 local function construct(class, ...)
@@ -336,30 +369,29 @@ end
 
 Process = setmetatable({ class_name = "Process" }, { __call = construct })
 Process.instance = instance_metatable(Process)
+register_instances(Process)
 
-local function check_field(spec, key, expected)
-  local v = spec[key]
-  if v ~= nil and type(v) ~= expected then
-    error(("bad field '%s' for 'Process' (%s expected, got %s)"):format(key, expected, type(v)), 4)
+-- What is wrong with the fields of a constructor's table; nil if nothing is.
+local function fault_of(spec)
+  for key, value in pairs(spec) do
+    local expected = FIELDS[key]
+    if not expected then
+      return "unknown field '" .. tostring(key) ..
+        "' for 'Process' (known: target, args, kwargs, name, daemon)"
+    elseif expected == "function" and not is_callable(value) or
+      expected ~= "function" and type(value) ~= expected then
+      return ("bad field '%s' for 'Process' (%s expected, got %s)"):format(key, expected,
+        type(value))
+    end
   end
-  return v
+  return nil
 end
 
 local function init_from_table(self, spec)
-  for key in pairs(spec) do
-    if not FIELDS[key] then
-      error("unknown field '" .. tostring(key) ..
-        "' for 'Process' (known: target, args, kwargs, name, daemon)", 4)
-    end
-  end
   local st = self[STATE]
-  if spec.target ~= nil and not is_callable(spec.target) then
-    error("bad field 'target' for 'Process' (function expected, got " ..
-      type(spec.target) .. ")", 4)
-  end
-  local name, daemon = check_field(spec, "name", "string"), check_field(spec, "daemon", "boolean")
-  st.args = check_field(spec, "args", "table") or st.args
-  st.kwargs = check_field(spec, "kwargs", "table") or st.kwargs
+  local name, daemon = spec.name, spec.daemon
+  st.args = spec.args or st.args
+  st.kwargs = spec.kwargs
   st.target = spec.target
   if name ~= nil then
     st.name = name
@@ -371,22 +403,27 @@ end
 
 -- Process{target=, args=, kwargs=, name=, daemon=} or Process(f, ...). All fields may be missing.
 function Process:init(spec, ...)
-  state_of(self, "init")
+  state_of(self, "init", true)
+  local fault
   if is_callable(spec) then
     self[STATE].target, self[STATE].args = spec, table.pack(...)
   elseif type(spec) == "table" then
-    if select("#", ...) > 0 then
-      error("bad argument #2 to 'Process' (a table of fields is the only argument)", 3)
+    fault = select("#", ...) > 0 and
+      "bad argument #2 to 'Process' (a table of fields is the only argument)" or fault_of(spec)
+    if not fault then
+      init_from_table(self, spec)
     end
-    init_from_table(self, spec)
   elseif spec ~= nil then
-    error("bad argument #1 to 'Process' (function or table expected, got " ..
-      type(spec) .. ")", 3)
+    fault = "bad argument #1 to 'Process' (function or table expected, got " .. type(spec) .. ")"
+  end
+  if fault then
+    -- Called by `construct`, whose caller made the mistake, or by a subclass's init.
+    error(fault, getmetatable(self)[CLASS].init == Process.init and 3 or 2)
   end
 end
 
--- Process:extend(name): a subclass. Its `init` gets what the class is called with; without one of its
--- own it takes what its base takes.
+-- Process:extend(name): a subclass. Its `init` gets what the class is called with; without one of
+-- its own it takes what its base takes.
 function Process.extend(base, name)
   if type(base) ~= "table" or rawget(base, "class_name") == nil then
     error("bad argument #1 to 'extend' (class expected; call it with a colon)", 2)
@@ -395,12 +432,13 @@ function Process.extend(base, name)
   end
   local class = setmetatable({ class_name = name }, { __index = base, __call = construct })
   class.instance = instance_metatable(class)
+  register_instances(class)
   return class
 end
 
 -- p:run(): what the child executes: the target with its arguments. Called directly it runs here.
 function Process:run()
-  local st = open_state_of(self, "run")
+  local st = state_of(self, "run")
   if st.target == nil then
     return
   end
@@ -410,27 +448,24 @@ end
 
 -- In the child: takes the new identity and runs. Errors are reported by the caller.
 local function child_main(self)
-  exit.begin_child()
   local st = self[STATE]
-  local parent = current and current[STATE] or {}
-  st.is_self, st.child, st.started, st.made = true, nil, true, 0
-  st.parent_name, st.parent = parent.name, nil
-  st.pid = core.getpid()
-  local _
-  _, st.parent_ident = core.identity()
-  current, current_pid = self, st.pid
+  local pid, ident, parent = core.getpid(), core.identity()
+  exit.begin_child(pid)
+  st.is_self, st.started, st.pid = true, true, pid
+  st.parent_ident, st.parent_object = parent, current
+  current, current_pid = self, pid
   forget_children()
-  reseed()
+  math.randomseed(SEED, ident)
   self:run()
 end
 
 -- p:start(): starts the process; returns p.
 function Process:start()
-  local st = open_state_of(self, "start")
+  local st = state_of(self, "start")
   local here = current_process()[STATE]
   if st.started then
     error("cannot start a process twice", 2)
-  elseif st.creator ~= core.getpid() then
+  elseif st.parent_pid ~= core.getpid() then
     error("can only start a process object created by the current process", 2)
   elseif here.daemon then
     error("daemonic processes are not allowed to have children", 2)
@@ -438,32 +473,30 @@ function Process:start()
   if st.target ~= nil and st.kwargs then
     bind_arguments(st.target, st.args, st.kwargs)
   end
-  local child, message = core.start(function()
-    return child_main(self)
-  end, exit.finish, st.name, st.daemon)
+  local child, message = core.start(child_main, exit.finish, st.name, st.daemon, self)
   if not child then
     error("cannot start a process: " .. message, 2)
   end
   st.child, st.pid, st.started = child, child:pid(), true
-  st.target, st.args, st.kwargs = nil, {}, nil
-  active_children()
+  st.target, st.args, st.kwargs = nil, NO_ARGS, nil
+  reap()
   children[#children + 1] = self
   return self
 end
 
-local function started_child(self, method)
-  local st = open_state_of(self, method)
+-- Raises in the name of the method's caller if the process is not a child of this one, and started.
+local function check_child(st, method)
   if not st.started then
     error("can only " .. method .. " a started process", 3)
-  elseif st.child == nil or st.parent_pid ~= core.getpid() then
+  elseif not is_own_child(st) then
     error("can only " .. method .. " a child process", 3)
   end
-  return st
 end
 
 -- p:join([timeout]): waits for the end of the process. true; nil, "timeout".
 function Process:join(timeout)
-  local st = started_child(self, "join")
+  local st = state_of(self, "join")
+  check_child(st, "join")
   if timeout ~= nil and type(timeout) ~= "number" then
     error("bad argument #1 to 'join' (number of seconds expected, got " .. type(timeout) .. ")", 2)
   end
@@ -472,38 +505,42 @@ end
 
 -- p:is_alive(): whether it runs.
 function Process:is_alive()
-  local st = open_state_of(self, "is_alive")
+  local st = state_of(self, "is_alive")
   if st.is_self then
     return true
+  elseif not st.started then
+    return false
   end
-  return st.child ~= nil and exitcode(st) == nil
-end
-
-local function send(self, method, signal)
-  local st = started_child(self, method)
-  st.child:signal(signal)
+  check_child(st, "test")
+  return exitcode(st) == nil
 end
 
 -- p:terminate() p:kill() p:interrupt(): sends SIGTERM, SIGKILL, SIGINT; nothing after the end.
 function Process:terminate()
-  send(self, "terminate", SIGTERM)
+  local st = state_of(self, "terminate")
+  check_child(st, "terminate")
+  st.child:signal(SIGTERM)
 end
 
 function Process:kill()
-  send(self, "kill", SIGKILL)
+  local st = state_of(self, "kill")
+  check_child(st, "kill")
+  st.child:signal(SIGKILL)
 end
 
 function Process:interrupt()
-  send(self, "interrupt", SIGINT)
+  local st = state_of(self, "interrupt")
+  check_child(st, "interrupt")
+  st.child:signal(SIGINT)
 end
 
 -- p:close(): releases what belongs to a process that has ended.
 function Process:close()
-  local st = state_of(self, "close")
+  local st = state_of(self, "close", true)
   if st.closed then
     return
   end
-  if st.is_self or (st.child ~= nil and exitcode(st) == nil) then
+  if st.is_self or (is_own_child(st) and exitcode(st) == nil) then
     error("cannot close a process while it is still running; join it or terminate it first", 2)
   end
   if st.child then

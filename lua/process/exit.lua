@@ -61,21 +61,25 @@ local function finish(interrupted)
 end
 
 -- In a new child, before anything of the script runs.
-local function begin_child()
-  is_child = true
-  mine()
+local function begin_child(pid)
+  is_child, owner, finishing = true, pid, false
+  if #handlers > 0 then
+    handlers = {}
+  end
 end
 
--- os.exit([code[, close]]): a child ends as if its target had returned, with this exit code; nothing
--- of its parent's runs in it, and its state is not closed. In the main program as the standard one.
+-- os.exit([code[, close]]): a child ends as if its target had returned, with this exit code;
+-- nothing of its parent's runs in it, and its state is not closed. In the main program as before.
 local function os_exit(code, close)
-  local kind = math.type(code)
-  if code ~= nil and type(code) ~= "boolean" and kind ~= "integer" then
+  if code ~= nil and type(code) ~= "boolean" then
     local n = tonumber(code)
-    if n == nil or math.tointeger(n) == nil then
+    if n == nil then
       error("bad argument #1 to 'exit' (number expected, got " .. type(code) .. ")", 2)
     end
     code = math.tointeger(n)
+    if code == nil then
+      error("bad argument #1 to 'exit' (number has no integer representation)", 2)
+    end
   end
   finish()
   if is_child and owner == core.getpid() then

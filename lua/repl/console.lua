@@ -11,7 +11,7 @@ local pcall, rawset, require, tostring = pcall, rawset, require, tostring
 local stdout, stderr = io.stdout, io.stderr
 
 -- Globals of the prompt that load a module when they are first used. Scripts do not have them.
-local LAZY_GLOBALS = { process = "process", threading = "process.threading" }
+local LAZY_GLOBALS = { process = "process" }
 
 local function sorted_keys(t)
   local list = {}

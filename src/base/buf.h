@@ -12,6 +12,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Bytes somewhere, as one of several pieces. */
+struct mpl_piece {
+  const void *data;
+  size_t size;
+};
+
 struct mpl_buf {
   char *data;
   size_t size; /* bytes in use; may be lowered by anybody to cut the end off */

@@ -27,15 +27,10 @@
    be kept while Lua runs. */
 #define MPL_CODEC_INPLACE 4096
 
-struct mpl_codec_piece {
-  const void *data;
-  size_t size;
-};
-
 /* What an encoding produced. It holds pointers into itself: do not copy it, do not move it. */
 struct mpl_codec_out {
   struct mpl_buf bytes;           /* everything but the long strings */
-  struct mpl_codec_piece *pieces; /* the message is these, one after the other */
+  struct mpl_piece *pieces; /* the message is these, one after the other */
   size_t npieces;
   size_t size;    /* bytes of the whole message */
   uint64_t *refs; /* ids of the shared objects in the message, each once, in order of mention */
@@ -44,7 +39,7 @@ struct mpl_codec_out {
   size_t cut; /* bytes that belong to earlier pieces */
   size_t pieces_room;
   size_t refs_room;
-  struct mpl_codec_piece initial_pieces[4];
+  struct mpl_piece initial_pieces[4];
   uint64_t initial_refs[4];
   char initial_bytes[1024];
 };

@@ -8,7 +8,7 @@
 /* Makes room for n more pieces. */
 static bool reserve_pieces(struct mpl_codec_out *out, size_t n) {
   if (out->pieces_room - out->npieces >= n) return true;
-  struct mpl_codec_piece *pieces =
+  struct mpl_piece *pieces =
     mpl_buf_enlarge(out->pieces, out->initial_pieces, sizeof *pieces, &out->pieces_room,
                     out->npieces + n);
   if (pieces == NULL) return false;
@@ -19,9 +19,9 @@ static bool reserve_pieces(struct mpl_codec_out *out, size_t n) {
 /* Ends the piece that is written and adds n bytes at s, which must stay as they are. */
 bool mpl_codec_out_add_piece(struct mpl_codec_out *out, const char *s, size_t n) {
   if (!reserve_pieces(out, 2)) return false;
-  struct mpl_codec_piece *piece = &out->pieces[out->npieces];
-  piece[0] = (struct mpl_codec_piece){NULL, out->bytes.size - out->cut};
-  piece[1] = (struct mpl_codec_piece){s, n};
+  struct mpl_piece *piece = &out->pieces[out->npieces];
+  piece[0] = (struct mpl_piece){NULL, out->bytes.size - out->cut};
+  piece[1] = (struct mpl_piece){s, n};
   out->npieces += 2;
   out->cut = out->bytes.size;
   out->size += n;
@@ -44,7 +44,7 @@ bool mpl_codec_out_add_ref(struct mpl_codec_out *out, uint64_t id) {
 bool mpl_codec_out_finish_pieces(struct mpl_codec_out *out) {
   if (out->bytes.size > out->cut) {
     if (!reserve_pieces(out, 1)) return false;
-    out->pieces[out->npieces++] = (struct mpl_codec_piece){NULL, out->bytes.size - out->cut};
+    out->pieces[out->npieces++] = (struct mpl_piece){NULL, out->bytes.size - out->cut};
   }
   const char *at = out->bytes.data;
   for (size_t i = 0; i < out->npieces; i += 2) {

@@ -32,7 +32,7 @@ static inline void mpl_codec_out_start(struct mpl_codec_out *out) {
 static inline bool mpl_codec_out_finish(struct mpl_codec_out *out) {
   out->size += out->bytes.size;
   if (out->npieces > 0) return mpl_codec_out_finish_pieces(out);
-  out->pieces[0] = (struct mpl_codec_piece){out->bytes.data, out->bytes.size};
+  out->pieces[0] = (struct mpl_piece){out->bytes.data, out->bytes.size};
   out->npieces = 1;
   return true;
 }

@@ -12,6 +12,7 @@
 #include "bind/handle.h"
 #include "bind/hold.h"
 #include "bind/interrupt.h"
+#include "proc/fork.h"
 #include "proc/signal.h"
 #include "shm/super.h"
 
@@ -44,6 +45,9 @@ int luaopen_process_core(lua_State *L) {
                         errno == EINVAL ? " (is MPL_SHM_SIZE a size such as 512M?)" : "");
     mpl_signal_hear_interrupts();
     mpl_signal_hear_children();
+#if defined(MPL_SHARED)
+    if (!mpl_fork_watch()) return luaL_error(L, "not enough memory");
+#endif
   }
   mpl_interrupt_open(L);
   mpl_handle_open(L);

@@ -25,11 +25,10 @@ struct child_handle {
   struct mpl_child *child; /* NULL: none yet, or closed */
 };
 
-/* The child's record; it must be a child of this very process. */
+/* The child's record. Callers have made sure that it is a child of this very process. */
 static struct mpl_child *self(lua_State *L) {
   struct child_handle *h = mpl_class_self(L, 1);
-  luaL_argcheck(L, h->child != NULL, 1, "the process is closed");
-  if (!mpl_child_is_mine(h->child)) luaL_error(L, "can only join a child process");
+  luaL_argcheck(L, h->child != NULL && mpl_child_is_mine(h->child), 1, "not a child of this process");
   return h->child;
 }
 
@@ -67,26 +66,22 @@ static void report(lua_State *L) {
   fflush(stderr);
 }
 
-/* Calls the function on top, which returns an exit code or nothing; an error is reported and gives 1. */
-static int call_for_code(lua_State *L) {
-  lua_pushcfunction(L, message_handler);
-  lua_insert(L, -2);
-  if (lua_pcall(L, 0, 1, -2) != LUA_OK) {
-    report(L);
-    return 1;
-  }
-  return lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : 0;
-}
-
-/* The whole life of a child: `body`, which may give an exit code, then `finish`. Both are on the
-   stack. */
+/* The whole life of a child: `body` with its argument, which may give an exit code, then `finish`. They
+   are at 1, 5 and 2. An error is reported and gives 1. */
 _Noreturn static void live(lua_State *L) {
-  int finish = lua_gettop(L);
-  lua_pushvalue(L, finish - 1);
-  int code = call_for_code(L);
+  int code = 0;
   lua_pushcfunction(L, message_handler);
-  lua_pushvalue(L, finish);
-  if (lua_pcall(L, 0, 0, -2) != LUA_OK) {
+  int handler = lua_gettop(L);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 5);
+  if (lua_pcall(L, 1, 1, handler) != LUA_OK) {
+    report(L);
+    code = 1;
+  } else if (lua_isinteger(L, -1)) {
+    code = (int)lua_tointeger(L, -1);
+  }
+  lua_pushvalue(L, 2);
+  if (lua_pcall(L, 0, 0, handler) != LUA_OK) {
     report(L);
     code = 1;
     mpl_exit_interrupt_children();
@@ -94,11 +89,12 @@ _Noreturn static void live(lua_State *L) {
   mpl_exit_child(code);
 }
 
-/* start(body, finish, name, daemon): forks. In the child body() may give an exit code, finish() ends
-   what it has begun, and nothing returns. In the parent the child's handle; nil, message, errno. */
+/* start(body, finish, name, daemon, arg): forks. In the child body(arg) may give an exit code, finish()
+   ends what it has begun, and nothing returns. In the parent the child's handle; nil, message, errno. */
 static int process_start(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 5);
   const char *name = luaL_checkstring(L, 3);
   bool daemon = lua_toboolean(L, 4);
   struct child_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
@@ -110,11 +106,7 @@ static int process_start(lua_State *L) {
   enum mpl_status s = mpl_fork(name, daemon ? MPL_FORK_DAEMON : MPL_FORK_CHILD, &child);
   if (s == MPL_ERRNO) return luaL_fileresult(L, 0, "fork");
   if (s != MPL_OK) return mpl_args_raise(L, s);
-  if (child == NULL) {
-    lua_pushvalue(L, 1);
-    lua_pushvalue(L, 2);
-    live(L);
-  }
+  if (child == NULL) live(L);
   h->child = child;
   return 1;
 }
@@ -255,8 +247,10 @@ static int process_join(lua_State *L) {
 ** Ending
 */
 
-/* join_children(): ends the daemons and waits for the others; an interrupt raises. */
+/* join_children(): flushes what was written, ends the daemons and waits for the others; an interrupt
+   raises. */
 static int process_join_children(lua_State *L) {
+  fflush(NULL);
   while (mpl_exit_join_children() == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);
   return 0;
 }
@@ -264,6 +258,7 @@ static int process_join_children(lua_State *L) {
 /* interrupt_children(): SIGINT to all children; those that take too long are killed. */
 static int process_interrupt_children(lua_State *L) {
   (void)L;
+  fflush(NULL);
   mpl_exit_interrupt_children();
   return 0;
 }

@@ -54,7 +54,7 @@ int mpl_queue_refused(lua_State *L, const char *word) {
 }
 
 /* Makes a message of bytes in pieces and references, in the hand. MPL_OK or MPL_NOMEM. */
-enum mpl_status mpl_queue_message(const struct mpl_codec_piece *pieces, size_t npieces, size_t size,
+enum mpl_status mpl_queue_message(const struct mpl_piece *pieces, size_t npieces, size_t size,
                                   const uint64_t *refs, size_t nrefs, mpl_off *message) {
   enum mpl_status s = mpl_message_new(size, nrefs, message);
   if (s != MPL_OK) return s;
@@ -73,13 +73,16 @@ void mpl_queue_drop(mpl_off message) {
   mpl_object_bury();
 }
 
+/* An item in pieces may wait for room while Lua runs; then none of its pieces may be a string of Lua's. */
+_Static_assert(MPL_QUEUE_INLINE < MPL_CODEC_INPLACE, "a waiting item must be a copy");
+
 /* Encodes the value at idx into an item; `out` must be released when the item has been put or
    dropped. Raises if it cannot be sent or there is no memory. */
 static void make_item(lua_State *L, int idx, struct mpl_codec_out *out,
                       struct mpl_queue_item *item) {
   mpl_codec_encode(L, idx, out);
   *item = (struct mpl_queue_item){
-      .pieces = (const void *)out->pieces, .npieces = out->npieces, .size = out->size};
+      .pieces = out->pieces, .npieces = out->npieces, .size = out->size};
   if (out->size <= MPL_QUEUE_INLINE && out->nrefs == 0) return;
   enum mpl_status s = mpl_queue_message(out->pieces, out->npieces, out->size, out->refs, out->nrefs,
                                         &item->message);

@@ -10,7 +10,7 @@
 #include "ds/queue.h"
 
 struct mpl_queue *mpl_queue_self(lua_State *L);
-enum mpl_status mpl_queue_message(const struct mpl_codec_piece *pieces, size_t npieces, size_t size,
+enum mpl_status mpl_queue_message(const struct mpl_piece *pieces, size_t npieces, size_t size,
                                   const uint64_t *refs, size_t nrefs, mpl_off *message);
 void mpl_queue_decode(lua_State *L, mpl_off message);
 void mpl_queue_drop(mpl_off message);

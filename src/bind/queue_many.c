@@ -114,7 +114,7 @@ struct put_many {
   size_t next, count; /* the items from `next` on are still to be put */
   int n;              /* items prepared */
   struct mpl_queue_item item[MPL_QUEUE_BATCH];
-  struct mpl_queue_piece piece[MPL_QUEUE_BATCH];
+  struct mpl_piece piece[MPL_QUEUE_BATCH];
 };
 
 /* Prepares items from `next` on. Large ones, and those with references, become messages in the hand. */
@@ -125,11 +125,11 @@ static enum mpl_status prepare(struct put_many *p) {
   for (p->n = 0; p->n < MPL_QUEUE_BATCH && p->next + (size_t)p->n < p->count; p->n++) {
     const struct encoded *e = &items[p->next + (size_t)p->n];
     struct mpl_queue_item *item = &p->item[p->n];
-    p->piece[p->n] = (struct mpl_queue_piece){p->all->bytes.data + e->at, e->size};
+    p->piece[p->n] = (struct mpl_piece){p->all->bytes.data + e->at, e->size};
     *item = (struct mpl_queue_item){.pieces = &p->piece[p->n], .npieces = 1, .size = e->size};
     if (e->size <= MPL_QUEUE_INLINE && e->nrefs == 0) continue;
     if (messages++ == MESSAGES) break;
-    struct mpl_codec_piece piece = {p->all->bytes.data + e->at, e->size};
+    struct mpl_piece piece = {p->all->bytes.data + e->at, e->size};
     enum mpl_status s =
         mpl_queue_message(&piece, 1, e->size, refs + e->refs_at, e->nrefs, &item->message);
     if (s != MPL_OK) return s;

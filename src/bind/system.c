@@ -11,6 +11,7 @@
 #include "bind/args.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
+#include "shm/recover.h"
 #include "shm/super.h"
 
 /* now(): monotonic seconds. */
@@ -82,6 +83,7 @@ static int system_parameters(lua_State *L) {
 static int system_stats(lua_State *L) {
   struct mpl_heap_info info;
   struct mpl_super *super = mpl_super();
+  mpl_recover_all();
   mpl_heap_info(&info);
   lua_createtable(L, 0, 5);
   lua_createtable(L, 0, 3);

@@ -17,6 +17,7 @@
 
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "shm/object.h"
 #include "shm/wait.h"
 #include "sync/robust.h"
@@ -50,12 +51,8 @@ struct mpl_queue {
 };
 
 /* An item to put: bytes in pieces, or a message that lies in the caller's hand. */
-struct mpl_queue_piece {
-  const void *data;
-  size_t size;
-};
 struct mpl_queue_item {
-  const struct mpl_queue_piece *pieces;
+  const struct mpl_piece *pieces;
   size_t npieces;
   size_t size;     /* of all pieces, at most MPL_QUEUE_INLINE */
   mpl_off message; /* 0: the pieces */

@@ -21,16 +21,17 @@
 #define CHUNK 8192
 
 /* AddressSanitizer can say more about the C library's blocks. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SMALL 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SMALL 0
+#if defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
 #endif
-#endif
-#ifndef SMALL
-#define SMALL LARGEST
-#endif
+
+static bool is_small(size_t size) {
+  return !SANITIZED && size - 1 < LARGEST;
+}
 
 struct block {
   struct block *next;
@@ -43,7 +44,7 @@ static size_t class_of(size_t size) {
   return (size - 1) / STEP;
 }
 
-/* `size` is from 1 to SMALL. NULL if there is no memory. */
+/* Of a small size. NULL if there is no memory. */
 static void *take(size_t size) {
   size_t c = class_of(size), step = (c + 1) * STEP;
   struct block *b = free_blocks[c];
@@ -71,7 +72,7 @@ static void give_back(void *block, size_t size) {
 
 static void release(void *block, size_t size) {
   if (block == NULL) return;
-  if (size - 1 < SMALL)
+  if (is_small(size))
     give_back(block, size);
   else
     free(block);
@@ -85,7 +86,7 @@ void *mpl_alloc(void *unused, void *block, size_t old_size, size_t new_size) {
     release(block, old_size);
     return NULL;
   }
-  bool old_small = old_size != 0 && old_size <= SMALL, new_small = new_size <= SMALL;
+  bool old_small = is_small(old_size), new_small = is_small(new_size);
   if (block != NULL && !old_small && !new_small) return realloc(block, new_size);
   if (old_small && new_small && class_of(old_size) == class_of(new_size)) return block;
   void *p = new_small ? take(new_size) : malloc(new_size);

@@ -20,6 +20,7 @@
 #include "proc/fork.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -32,12 +33,8 @@
 
 #define LOOK_AT 4 /* slots of others, at each fork */
 
-static void (*at_child)(void);
-
-/* f is called in each new child as the last step before signals are unblocked. */
-void mpl_fork_at_child(void (*f)(void)) {
-  at_child = f;
-}
+/* The fork under way is mpl_fork's, so that the handlers below have nothing to do. */
+static bool ours;
 
 /* The child's part. It must not return into the script if it is no member. */
 static void become_member(struct mpl_slot *slot, uint64_t ident, pid_t parent,
@@ -54,7 +51,6 @@ static void become_member(struct mpl_slot *slot, uint64_t ident, pid_t parent,
     kill(getpid(), SIGKILL);
   mpl_child_forget_all();
   mpl_signal_forget();
-  if (at_child != NULL) at_child();
 }
 
 static enum mpl_status prepare(const char *name, enum mpl_fork_kind kind, struct mpl_slot **slot) {
@@ -81,7 +77,9 @@ enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_c
   int error = errno;
   if (s == MPL_OK) {
     uint64_t ident = mpl_slot_ident(slot);
+    ours = true;
     pid_t parent = getpid(), pid = mpl_os_fork();
+    ours = false;
     error = errno;
     if (pid == 0) {
       become_member(slot, ident, parent, kind);
@@ -117,4 +115,43 @@ pid_t mpl_fork_raw(void) {
   if (s == MPL_OK) return child == NULL ? 0 : child->pid;
   if (s != MPL_ERRNO) errno = s == MPL_NOSLOT ? EAGAIN : ENOMEM;
   return -1;
+}
+
+/*
+** Forks that do not come here, where the program cannot put its own fork() before the C library's: under
+** a stock Lua, with process.so. The C library tells that it forks, but neither the child's pid nor
+** whether it failed; a slot whose fork failed is taken back when it has not been claimed for a while
+** (shm/recover.c).
+*/
+
+static struct mpl_slot *foreign_slot;
+static uint64_t foreign_ident;
+static pid_t foreign_parent;
+
+static void before_foreign(void) {
+  if (ours || mpl_self == NULL) return;
+  char name[MPL_SLOT_NAME];
+  mpl_slot_get_name(mpl_self, name);
+  if (prepare(name, MPL_FORK_RAW, &foreign_slot) != MPL_OK) {
+    foreign_slot = NULL;
+    return;
+  }
+  foreign_ident = mpl_slot_ident(foreign_slot);
+  foreign_parent = getpid();
+  mpl_store64_rlx(&foreign_slot->reserver, 0);
+}
+
+static void after_foreign_in_child(void) {
+  if (ours || mpl_self == NULL) return;
+  if (foreign_slot == NULL) {
+    /* No slot: it must not act under its parent's identity. */
+    mpl_self = NULL;
+    return;
+  }
+  become_member(foreign_slot, foreign_ident, foreign_parent, MPL_FORK_RAW);
+}
+
+/* Makes forks by others known; once in a program. False for lack of memory. */
+bool mpl_fork_watch(void) {
+  return pthread_atfork(before_foreign, NULL, after_foreign_in_child) == 0;
 }

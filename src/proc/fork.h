@@ -4,6 +4,7 @@
 #ifndef MPL_PROC_FORK_H
 #define MPL_PROC_FORK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/status.h"
@@ -17,6 +18,6 @@ enum mpl_fork_kind {
 
 enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_child **child);
 pid_t mpl_fork_raw(void);
-void mpl_fork_at_child(void (*f)(void));
+bool mpl_fork_watch(void);
 
 #endif

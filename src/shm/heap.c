@@ -26,6 +26,8 @@
 #define KEEP_MOST ((uint64_t)256 << 20)
 #define PAGE ((uint64_t)4096)
 
+#define LOOKS 4
+
 #define GROW_MIN ((uint64_t)2 << 20)
 #define GROW_MAX ((uint64_t)64 << 20)
 
@@ -190,16 +192,25 @@ static enum mpl_status repopulate(mpl_off b, uint64_t size, uint64_t *resident) 
   return mpl_arena_populate(b & ~(PAGE - 1), round_up(upto + (b & (PAGE - 1)), PAGE));
 }
 
+/* A free block of at least `size` bytes, 0: there is none. A block of the very class is looked at first,
+   and only a few of them: it may have been freed a moment ago and be hot. */
+static mpl_off find(uint64_t size) {
+  mpl_off b = mpl_load64_rlx(&root()->list[class_of(size)]);
+  for (int i = 0; i < LOOKS && b != 0; i++, b = mpl_load64_rlx(&at(b)->next))
+    if (size_of(b) >= size) return b;
+  int c = next_class(class_for(size));
+  return c < 0 ? 0 : mpl_load64_rlx(&root()->list[c]);
+}
+
 /* Takes a block of `size` bytes, header included, out of the lists. */
 static enum mpl_status carve(uint64_t size, mpl_off *out) {
-  int c = next_class(class_for(size));
-  if (c < 0) {
+  mpl_off b = find(size);
+  if (b == 0) {
     enum mpl_status s = grow(size);
     if (s != MPL_OK) return s;
-    c = next_class(class_for(size));
-    MPL_ASSERT(c >= 0);
+    b = find(size);
+    MPL_ASSERT(b != 0);
   }
-  mpl_off b = mpl_load64_rlx(&root()->list[c]);
   uint64_t total = size_of(b), resident;
   if (repopulate(b, size, &resident) != MPL_OK) return MPL_NOMEM;
   list_remove(b);

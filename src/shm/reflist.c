@@ -54,7 +54,7 @@ static uint64_t index_of(uint64_t id) {
 
 static struct place *place_of(uint64_t id) {
   uint64_t index = index_of(id);
-  return index < nplaces && places[index].id == id ? &places[index] : NULL;
+  return id != 0 && index < nplaces && places[index].id == id ? &places[index] : NULL;
 }
 
 static enum mpl_status place_reserve(uint64_t index) {

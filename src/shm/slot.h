@@ -48,7 +48,7 @@ struct mpl_slot {
   mpl_a64 state;              /* enum mpl_slot_state */
   mpl_a64 pid;
   mpl_a64 parent;             /* identity of the parent, 0 for the main program */
-  mpl_a64 reserver;           /* who reserved it, while RESERVED */
+  mpl_a64 reserver;           /* who reserved it, while RESERVED; 0: nobody who will look after it */
   mpl_a64 reserved_at;        /* when, ns; see mpl_recover_some */
   mpl_a64 daemon;             /* 1: dies with its parent */
   mpl_a64 interrupt;          /* 1: the next SIGINT comes from Process:interrupt; written by anyone */

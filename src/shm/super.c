@@ -167,6 +167,50 @@ static bool survey_object(struct survey *v, struct mpl_object *e) {
   return false;
 }
 
+/* Exactly the free slots stand in the free list. */
+static bool slots_add_up(const struct mpl_slot_root *slots) {
+  uint64_t count = mpl_slot_count(), free_slots = 0, listed = 0;
+  for (uint64_t i = 0; i < count; i++)
+    free_slots += mpl_load64_rlx(&mpl_slot_at(i)->state) == MPL_SLOT_FREE;
+  for (uint64_t next = mpl_load64_rlx(&slots->free); next != 0; listed++) {
+    if (next > count || listed == free_slots) return false;
+    struct mpl_slot *slot = mpl_slot_at(next - 1);
+    if (mpl_load64_rlx(&slot->state) != MPL_SLOT_FREE) return false;
+    next = mpl_load64_rlx(&slot->next_free);
+  }
+  return listed == free_slots && mpl_load64_rlx(&slots->live) == count - free_slots;
+}
+
+/* How many entries stand in a list, all of them with the same answer to "is it of no type" and nobody
+   referring to them; UINT64_MAX if that is not so or the list runs in a circle. */
+static uint64_t listed_objects(uint64_t index, uint64_t count, bool of_no_type) {
+  uint64_t n = 0;
+  for (; index != 0; n++) {
+    if (index >= count || n == count) return UINT64_MAX;
+    struct mpl_object *e = mpl_object_entry(index);
+    if (mpl_load64_rlx(&e->refs) != 0 ||
+        (mpl_load64_rlx(&e->type) == MPL_TYPE_NONE) != of_no_type)
+      return UINT64_MAX;
+    index = mpl_load64_rlx(&e->next);
+  }
+  return n;
+}
+
+/* Every object is referred to, or in the grave list or being buried, or free and in the free list. */
+static bool objects_add_up(const struct mpl_object_root *objects) {
+  uint64_t count = mpl_load64_rlx(&objects->count), none = 0, dead = 0;
+  for (uint64_t i = 1; i < count; i++) {
+    struct mpl_object *e = mpl_object_entry(i);
+    bool of_no_type = mpl_load64_rlx(&e->type) == MPL_TYPE_NONE;
+    none += of_no_type;
+    dead += !of_no_type && mpl_load64_rlx(&e->refs) == 0;
+  }
+  uint64_t burying = mpl_load64_rlx(&objects->burying) != 0;
+  return mpl_load64_rlx(&objects->live) == count - 1 - none - dead &&
+         listed_objects(mpl_load64_rlx(&objects->free), count, true) == none &&
+         listed_objects(mpl_load64_rlx(&objects->grave), count, false) == dead - burying;
+}
+
 static bool survey_all(struct survey *v) {
   struct mpl_super *super = mpl_super();
   for (uint64_t i = 1; i < MPL_SLOT_CHUNKS; i++) {
@@ -187,6 +231,8 @@ static bool survey_all(struct survey *v) {
     struct mpl_object *e = mpl_object_entry(i);
     if (mpl_load64_rlx(&e->refs) != v->refs[i]) return v->fault = "a count of references", false;
   }
+  if (!slots_add_up(&super->slots)) return v->fault = "the table of slots", false;
+  if (!objects_add_up(&super->objects)) return v->fault = "the table of objects", false;
   return true;
 }
 

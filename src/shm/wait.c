@@ -18,8 +18,8 @@
 /* Looks between two looks at the clock, which is dearer than a look. */
 #define LOOKS 32
 
-/* About a microsecond. */
-#define LINGER_LOOKS 40
+/* One or two microseconds. */
+#define LINGER_LOOKS 100
 
 enum { SPIN, ARM, SLEEP };
 
