@@ -12,9 +12,6 @@
 #ifndef MPL_TEST_CRASH_H
 #define MPL_TEST_CRASH_H
 
-#include <sched.h>
-#include <sys/prctl.h>
-
 #include "world.h"
 
 struct crash_op {
@@ -30,18 +27,6 @@ struct crash_op {
 
 enum { CRASH_DIED, CRASH_FAILED, CRASH_FINISHED, CRASH_RECOVERED };
 
-/* What is left of a parent that died while it forked: its children have all ended by now. */
-static inline void crash_sweep_slots(void) {
-  while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
-  for (uint64_t i = 0; i < mpl_slot_count(); i++) {
-    struct mpl_slot *slot = mpl_slot_at(i);
-    uint64_t reserver = mpl_load64_rlx(&slot->reserver);
-    if (mpl_load64_rlx(&slot->state) == MPL_SLOT_RESERVED && !mpl_slot_ident_lives(reserver))
-      mpl_recover_unclaimed(slot, mpl_slot_ident(slot));
-  }
-  mpl_recover_all();
-}
-
 /* Waits for a process without recovering it: true if it ended by itself. */
 static inline bool crash_wait(pid_t pid) {
   int status;
@@ -54,8 +39,8 @@ static inline bool crash_wait(pid_t pid) {
 static inline void crash_trial(const struct crash_op *op, unsigned long n, unsigned long m) {
   uint64_t keeper;
   alarm(30);
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
   world_make();
+  world_adopt();
   if (!op->cold) CHECK(mpl_lock_new(&keeper) == MPL_OK);
   struct world_sum before = world_sum();
   if (op->setup != NULL) op->setup();
@@ -82,7 +67,7 @@ static inline void crash_trial(const struct crash_op *op, unsigned long n, unsig
   }
   mpl_recover(victim->ident);
   mpl_child_reap();
-  crash_sweep_slots();
+  world_sweep();
   WORLD_WHOLE();
   if (op->verify != NULL) op->verify(finished);
   mpl_object_bury();

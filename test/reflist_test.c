@@ -149,6 +149,7 @@ static void short_parent(void *arg) {
 
 static void child_outlives_parent(void) {
   make_warm_world();
+  world_adopt();
   CHECK(mpl_event_new(&event_id) == MPL_OK && mpl_event_new(&other_id) == MPL_OK);
   struct world_sum before = world_sum();
   CHECK(world_join(world_start(short_parent, NULL)) == 0);
@@ -156,11 +157,7 @@ static void child_outlives_parent(void) {
   CHECK(live() == before.objects + 51);
   mpl_event_set(world_event(event_id));
   CHECK(world_await(world_event(other_id), world_deadline()) == MPL_OK);
-  int64_t end = world_deadline();
-  while (world_sum().slots > before.slots) {
-    CHECK(mpl_os_now() < end);
-    mpl_recover_all();
-  }
+  world_sweep();
   WORLD_WHOLE();
   WORLD_SAME(before);
 }
@@ -235,7 +232,7 @@ static void grow_tree(void *arg) {
     }
   }
   for (int i = 0; i < children; i++)
-    if (random_below(2) == 0) CHECK(kill(child[i]->pid, SIGKILL) == 0 || errno == ESRCH);
+    if (random_below(4) == 0) CHECK(kill(child[i]->pid, SIGKILL) == 0 || errno == ESRCH);
   for (int i = 0; i < children; i++) {
     int code = world_join(child[i]);
     CHECK(code == 0 || code == -SIGKILL);
@@ -245,18 +242,15 @@ static void grow_tree(void *arg) {
 
 static void random_trees(void) {
   make_warm_world();
+  world_adopt();
   rng = 0x853c49e6748fea9bu;
   for (int round = 0; round < 4; round++) new_lock();
-  for (int round = 0; round < 10; round++) {
+  for (int round = 0; round < 20; round++) {
     int depth = 3;
     grow_tree(&depth);
-    /* Orphans of the killed may still be at work; they end by themselves. */
-    int64_t end = world_deadline();
-    while (world_sum().slots > 1) {
-      CHECK(mpl_os_now() < end);
-      mpl_recover_all();
-    }
+    world_sweep(); /* orphans of the killed may still be at work; they end by themselves */
     mpl_reflist_sweep();
+    CHECK(world_sum().slots == 1);
     WORLD_WHOLE();
     uint64_t mine = 0;
     for (int k = 0; k < HELD; k++) mine += held[k].id != 0;

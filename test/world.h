@@ -6,6 +6,8 @@
 #define MPL_TEST_WORLD_H
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/prctl.h>
 
 #include "base/os.h"
 #include "base/point.h"
@@ -92,6 +94,24 @@ static inline int world_join(struct mpl_child *child) {
   int code = child->exit_code;
   mpl_child_unwanted(child);
   return code;
+}
+
+/* Descendants whose parents end become children of the caller, so that world_sweep can wait for them. */
+static inline void world_adopt(void) {
+  CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+}
+
+/* Waits for all descendants to end and cleans up after those who were killed, at once also after parents
+   that died in the middle of a fork. */
+static inline void world_sweep(void) {
+  while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+  for (uint64_t i = 0; i < mpl_slot_count(); i++) {
+    struct mpl_slot *slot = mpl_slot_at(i);
+    uint64_t reserver = mpl_load64_rlx(&slot->reserver);
+    if (mpl_load64_rlx(&slot->state) == MPL_SLOT_RESERVED && !mpl_slot_ident_lives(reserver))
+      mpl_recover_unclaimed(slot, mpl_slot_ident(slot));
+  }
+  mpl_recover_all();
 }
 
 /* Waits until another process sleeps on this event count. Its word says that somebody may be asleep;

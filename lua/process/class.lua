@@ -349,8 +349,8 @@ local function new_state(class)
   return {
     name = class.class_name .. "-" .. path, path = path, daemon = parent.daemon,
     authkey = parent.authkey, args = NO_ARGS, parent_pid = core.getpid(), target = nil,
-    kwargs = nil, started = nil, child = nil, pid = nil, exitcode = nil, closed = nil, is_self = nil, made = nil,
-    parent_ident = nil, parent_object = nil,
+    kwargs = nil, started = nil, child = nil, pid = nil, exitcode = nil, closed = nil,
+    is_self = nil, made = nil, parent_ident = nil, parent_object = nil,
   }
 end
 

@@ -12,6 +12,7 @@
 #include "bind/interrupt.h"
 #include "bind/module.h"
 #include "shm/recover.h"
+#include "shm/reflist.h"
 #include "shm/super.h"
 
 /* now(): monotonic seconds. */
@@ -84,6 +85,7 @@ static int system_stats(lua_State *L) {
   struct mpl_heap_info info;
   struct mpl_super *super = mpl_super();
   mpl_recover_all();
+  mpl_reflist_sweep();
   mpl_heap_info(&info);
   lua_createtable(L, 0, 5);
   lua_createtable(L, 0, 3);

@@ -12,7 +12,6 @@
 #include "base/os.h"
 #include "proc/signal.h"
 #include "shm/recover.h"
-#include "shm/reflist.h"
 #include "shm/wait.h"
 
 /* How often a join looks if SIGCHLD is not ours to hear. */
@@ -124,7 +123,6 @@ bool mpl_child_ended(struct mpl_child *child) {
   remove_from_table(child);
   struct mpl_slot *slot = mpl_slot_find(child->ident);
   if (slot != NULL) mpl_recover_unclaimed(slot, child->ident);
-  mpl_reflist_sweep();
   return true;
 }
 

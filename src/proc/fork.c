@@ -4,7 +4,7 @@
 **   parent  1. private memory for the record of the child: nothing can fail after the fork
 **           2. all signals blocked: no handler runs in a half-made child
 **           3. every output stream flushed: nothing is printed twice
-**           4. a slot reserved; a few slots of others looked at, so that the dead are noticed
+**           4. a few slots of others looked at, so that the dead are noticed; a slot reserved
 **           5. the references of the parent counted once more for the child
 **           6. fork
 **   child   7. the slot claimed: from here on it is a member and its death is noticed
@@ -56,6 +56,7 @@ static void become_member(struct mpl_slot *slot, uint64_t ident, pid_t parent,
 static enum mpl_status prepare(const char *name, enum mpl_fork_kind kind, struct mpl_slot **slot) {
   fflush(NULL);
   mpl_recover_some(LOOK_AT);
+  mpl_reflist_sweep();
   enum mpl_status s = mpl_slot_reserve(name, kind == MPL_FORK_DAEMON, slot);
   if (s == MPL_OK) mpl_reflist_share(*slot);
   return s;

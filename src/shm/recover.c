@@ -82,7 +82,7 @@ void mpl_recover(uint64_t ident) {
     mpl_add64_ar(&super()->recovered, 1);
   }
   mpl_robust_unlock(&slot->cleanup_lock);
-  mpl_object_bury();
+  mpl_reflist_sweep(); /* what was shared with the dead may be the caller's own now */
 }
 
 /* Takes back a slot whose process never claimed it: the fork failed, or the child died before. The

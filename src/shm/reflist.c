@@ -252,7 +252,7 @@ static void drop_waiting(void) {
   mpl_robust_unlock(lock_of_objects());
 }
 
-/* After a child has ended: drops what waited for its list to become the process's own again, and gives
+/* When another process has ended: drops what waited for its list to become the process's own again, and gives
    back the memory of lists that are not needed any more. */
 void mpl_reflist_sweep(void) {
   drop_waiting();
