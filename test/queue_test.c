@@ -17,12 +17,16 @@ static uint64_t random_below(uint64_t n) {
   return rng % n;
 }
 
+static void make_locks(void *arg) {
+  uint64_t id;
+  (void)arg;
+  for (int i = 0; i < 200; i++) CHECK(mpl_lock_new(&id) == MPL_OK);
+}
+
 static void make_queue(uint64_t maxsize) {
-  uint64_t id[200];
   world_make();
   CHECK(mpl_lock_new(&lock_id) == MPL_OK);
-  for (int i = 0; i < 200; i++) CHECK(mpl_lock_new(&id[i]) == MPL_OK); /* the tables grow */
-  for (int i = 0; i < 200; i++) mpl_reflist_release(id[i]);
+  CHECK(world_join(world_start(make_locks, NULL)) == 0); /* the object table grows */
   start = world_sum();
   CHECK(mpl_queue_new(maxsize, &queue_id) == MPL_OK);
   queue = world_queue(queue_id);

@@ -21,14 +21,8 @@ local FIELDS = { target = "function", args = "table", kwargs = "table", name = "
 -- The Process object of this process; made anew when the pid has changed (a raw fork).
 local current, current_pid
 
--- Children that were started here and, as far as one knows, have not ended.
-local children = {}
-
-local function forget_children()
-  if #children > 0 then
-    children = {}
-  end
-end
+-- Children that the process with this pid has started and that, as far as it knows, have not ended.
+local children, children_pid = {}, core.getpid()
 
 local Process
 
@@ -85,8 +79,7 @@ local function make_current()
     daemon = inherited and inherited.daemon or false,
     authkey = inherited and inherited.authkey or core.random(32),
     path = inherited and inherited.path, made = inherited and inherited.made or 0,
-    pid = core.getpid(), started = true, is_self = true,
-    parent_object = current, parent_pid = inherited and inherited.pid,
+    started = true, is_self = true, parent_object = current, parent_pid = current_pid,
   }
   return self
 end
@@ -96,13 +89,15 @@ local function current_process()
   if current_pid ~= core.getpid() then
     current = make_current()
     current_pid = core.getpid()
-    forget_children()
   end
   return current
 end
 
--- Reaps the children that have ended and takes them out of the list.
+-- Reaps the children that have ended and takes them out of the list, which begins anew after a fork.
 local function reap()
+  if children_pid ~= current_pid then
+    children, children_pid = {}, current_pid
+  end
   core.reap()
   local kept = 0
   for i = 1, #children do
@@ -228,11 +223,18 @@ local function exitcode(st)
   return st.exitcode
 end
 
+local function pid_of(st)
+  if st.is_self then
+    return core.getpid()
+  end
+  return st.child and st.child:pid()
+end
+
 local getters = {
   name = function(st) return st.name end,
   daemon = function(st) return st.daemon end,
   authkey = function(st) return st.authkey end,
-  pid = function(st) return st.is_self and core.getpid() or st.pid end,
+  pid = pid_of,
   exitcode = exitcode,
   sentinel = function(st)
     if not st.child then
@@ -278,8 +280,8 @@ local function describe(self)
   local st = self[STATE]
   local class = getmetatable(self)[CLASS]
   local parts = { ("name='%s'"):format(st.name) }
-  if st.pid and not st.closed then
-    parts[#parts + 1] = "pid=" .. st.pid
+  if not st.closed and pid_of(st) then
+    parts[#parts + 1] = "pid=" .. pid_of(st)
   end
   if st.parent_pid then
     parts[#parts + 1] = "parent=" .. st.parent_pid
@@ -349,7 +351,7 @@ local function new_state(class)
   return {
     name = class.class_name .. "-" .. path, path = path, daemon = parent.daemon,
     authkey = parent.authkey, args = NO_ARGS, parent_pid = core.getpid(), target = nil,
-    kwargs = nil, started = nil, child = nil, pid = nil, exitcode = nil, closed = nil,
+    kwargs = nil, started = nil, child = nil, exitcode = nil, closed = nil,
     is_self = nil, made = nil, parent_ident = nil, parent_object = nil,
   }
 end
@@ -446,15 +448,15 @@ function Process:run()
   st.target(table.unpack(args, 1, args.n or #args))
 end
 
--- In the child: takes the new identity and runs. Errors are reported by the caller.
-local function child_main(self)
+-- In the child: takes the new identity and runs. Errors are reported by the caller. It writes to as
+-- little as possible: each page that it writes to first is a page fault.
+local function child_main(self, target, args, kwargs)
   local st = self[STATE]
   local pid, ident, parent = core.getpid(), core.identity()
   exit.begin_child(pid)
-  st.is_self, st.started, st.pid = true, true, pid
+  st.is_self, st.target, st.args, st.kwargs = true, target, args, kwargs
   st.parent_ident, st.parent_object = parent, current
   current, current_pid = self, pid
-  forget_children()
   math.randomseed(SEED, ident)
   self:run()
 end
@@ -470,17 +472,22 @@ function Process:start()
   elseif here.daemon then
     error("daemonic processes are not allowed to have children", 2)
   end
-  if st.target ~= nil and st.kwargs then
-    bind_arguments(st.target, st.args, st.kwargs)
+  local target, args, kwargs = st.target, st.args, st.kwargs
+  if target ~= nil and kwargs then
+    bind_arguments(target, args, kwargs)
   end
-  local child, message = core.start(child_main, exit.finish, st.name, st.daemon, self)
-  if not child then
+  reap()
+  -- All that can be is written before the fork: afterwards every page written to is copied. The
+  -- parent lets go of what only the child needs.
+  st.started, st.child, st.target, st.args, st.kwargs = true, core.child(), nil, NO_ARGS, nil
+  children[#children + 1] = self
+  local ok, message = core.start(st.child, child_main, exit.finish, st.name, st.daemon, self,
+    target, args, kwargs)
+  if not ok then
+    children[#children] = nil
+    st.started, st.child, st.target, st.args, st.kwargs = nil, nil, target, args, kwargs
     error("cannot start a process: " .. message, 2)
   end
-  st.child, st.pid, st.started = child, child:pid(), true
-  st.target, st.args, st.kwargs = nil, NO_ARGS, nil
-  reap()
-  children[#children + 1] = self
   return self
 end
 

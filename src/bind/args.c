@@ -41,16 +41,20 @@ void mpl_args_end(lua_State *L, int last) {
   if (lua_gettop(L) > last) luaL_argerror(L, last + 1, "no such argument");
 }
 
-/* Raises what a status says that no call returns as a value. */
-int mpl_args_raise(lua_State *L, enum mpl_status status) {
+/* What a status says that no call returns as a value; errno counts for MPL_ERRNO. */
+const char *mpl_args_text(enum mpl_status status) {
   switch (status) {
-    case MPL_NOMEM:
-      return luaL_error(L, "out of shared memory (MPL_SHM_SIZE raises the limit)");
-    case MPL_NOPRIVATE: return luaL_error(L, "not enough memory");
-    case MPL_NOSLOT: return luaL_error(L, "too many processes in this program");
-    case MPL_DAMAGED: return luaL_error(L, "object damaged: recovery after a death has failed");
-    case MPL_GONE: return luaL_error(L, "no such shared object any more");
-    case MPL_ERRNO: return luaL_error(L, "%s", strerror(errno));
-    default: return luaL_error(L, "unexpected status %d", (int)status);
+    case MPL_NOMEM: return "out of shared memory (MPL_SHM_SIZE raises the limit)";
+    case MPL_NOPRIVATE: return "not enough memory";
+    case MPL_NOSLOT: return "too many processes in this program";
+    case MPL_DAMAGED: return "object damaged: recovery after a death has failed";
+    case MPL_GONE: return "no such shared object any more";
+    case MPL_ERRNO: return strerror(errno);
+    default: return "unexpected status";
   }
+}
+
+/* Raises it. */
+int mpl_args_raise(lua_State *L, enum mpl_status status) {
+  return luaL_error(L, "%s", mpl_args_text(status));
 }

@@ -66,21 +66,23 @@ static void report(lua_State *L) {
   fflush(stderr);
 }
 
-/* The whole life of a child: `body` with its argument, which may give an exit code, then `finish`. They
-   are at 1, 5 and 2. An error is reported and gives 1. */
+/* Positions of the arguments of `start`. */
+enum { HANDLE = 1, BODY, FINISH, NAME, DAEMON, FIRST_ARGUMENT };
+
+/* The whole life of a child: the body with its arguments, which may give an exit code, then `finish`. An
+   error is reported and gives 1. */
 _Noreturn static void live(lua_State *L) {
-  int code = 0;
+  int code = 0, top = lua_gettop(L), handler = top + 1;
   lua_pushcfunction(L, message_handler);
-  int handler = lua_gettop(L);
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, 5);
-  if (lua_pcall(L, 1, 1, handler) != LUA_OK) {
+  lua_pushvalue(L, BODY);
+  for (int i = FIRST_ARGUMENT; i <= top; i++) lua_pushvalue(L, i);
+  if (lua_pcall(L, top - FIRST_ARGUMENT + 1, 1, handler) != LUA_OK) {
     report(L);
     code = 1;
   } else if (lua_isinteger(L, -1)) {
     code = (int)lua_tointeger(L, -1);
   }
-  lua_pushvalue(L, 2);
+  lua_pushvalue(L, FINISH);
   if (lua_pcall(L, 0, 0, handler) != LUA_OK) {
     report(L);
     code = 1;
@@ -89,25 +91,35 @@ _Noreturn static void live(lua_State *L) {
   mpl_exit_child(code);
 }
 
-/* start(body, finish, name, daemon, arg): forks. In the child body(arg) may give an exit code, finish()
-   ends what it has begun, and nothing returns. In the parent the child's handle; nil, message, errno. */
-static int process_start(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  luaL_checktype(L, 2, LUA_TFUNCTION);
-  lua_settop(L, 5);
-  const char *name = luaL_checkstring(L, 3);
-  bool daemon = lua_toboolean(L, 4);
+/* child(): a handle for a child that `start` is to make. */
+static int process_child(lua_State *L) {
   struct child_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
   h->child = NULL;
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_setmetatable(L, -2);
-  luaL_checkstack(L, 10, "no room to start a process");
+  return 1;
+}
+
+/* start(handle, body, finish, name, daemon, ...): forks. In the child body(...) may give an exit code,
+   finish() ends what it has begun, and nothing returns. In the parent true, and the handle is the
+   child's; nil, message. */
+static int process_start(lua_State *L) {
+  struct child_handle *h = mpl_class_self(L, HANDLE);
+  luaL_checktype(L, BODY, LUA_TFUNCTION);
+  luaL_checktype(L, FINISH, LUA_TFUNCTION);
+  const char *name = luaL_checkstring(L, NAME);
+  luaL_checkstack(L, lua_gettop(L) + 4, "no room to start a process");
   struct mpl_child *child;
-  enum mpl_status s = mpl_fork(name, daemon ? MPL_FORK_DAEMON : MPL_FORK_CHILD, &child);
-  if (s == MPL_ERRNO) return luaL_fileresult(L, 0, "fork");
-  if (s != MPL_OK) return mpl_args_raise(L, s);
+  enum mpl_status s =
+      mpl_fork(name, lua_toboolean(L, DAEMON) ? MPL_FORK_DAEMON : MPL_FORK_CHILD, &child);
+  if (s != MPL_OK) {
+    lua_pushnil(L);
+    lua_pushstring(L, mpl_args_text(s));
+    return 2;
+  }
   if (child == NULL) live(L);
   h->child = child;
+  lua_pushboolean(L, 1);
   return 1;
 }
 
@@ -284,7 +296,8 @@ static const luaL_Reg functions[] = {{"fork", process_fork},
 void mpl_process_open(lua_State *L) {
   mpl_class_register(L, &child_class);
   luaL_setfuncs(L, functions, 0);
+  static const luaL_Reg starting[] = {
+      {"child", process_child}, {"start", process_start}, {NULL, NULL}};
   mpl_class_push_metatable(L, &child_class);
-  lua_pushcclosure(L, process_start, 1);
-  lua_setfield(L, -2, "start");
+  luaL_setfuncs(L, starting, 1);
 }

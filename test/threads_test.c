@@ -1,0 +1,209 @@
+/*
+** Threads in place of processes, for ThreadSanitizer, which sees one process only. In this build
+** (MPL_TEST_THREADS) the data of a process are the data of a thread; each thread has a slot, references
+** and a journal of its own. What is checked is what ThreadSanitizer checks: that everything which one
+** process writes and another reads is ordered between them.
+*/
+#include "world.h"
+
+#if defined(MPL_TEST_THREADS)
+
+#include <pthread.h>
+
+#define THREADS 4
+
+static uint64_t lock_id, queue_id, narrow_id, event_id;
+static uint64_t plain; /* guarded by the lock of lock_id */
+
+struct member {
+  pthread_t thread;
+  struct mpl_slot *slot;
+  uint64_t ident, number;
+  void (*work)(uint64_t number);
+};
+
+/* A thread begins and ends as a process does. */
+static void *live(void *arg) {
+  struct member *m = arg;
+  CHECK(mpl_slot_claim(m->slot, m->ident));
+  const uint64_t ids[] = {lock_id, queue_id, narrow_id, event_id};
+  for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) CHECK(mpl_object_retain(ids[i]) == MPL_OK);
+  m->work(m->number);
+  mpl_reflist_drop_all(mpl_self);
+  mpl_object_bury();
+  mpl_store64_rlx(&mpl_self->state, MPL_SLOT_ENDED);
+  return NULL;
+}
+
+static void make_shared(void) {
+  world_make();
+  mpl_os_has_waitv(); /* remembered before there are threads */
+  CHECK(mpl_lock_new(&lock_id) == MPL_OK && mpl_event_new(&event_id) == MPL_OK);
+  CHECK(mpl_queue_new(0, &queue_id) == MPL_OK && mpl_queue_new(4, &narrow_id) == MPL_OK);
+}
+
+static void run(void (*work)(uint64_t number)) {
+  struct member member[THREADS];
+  make_shared();
+  uint64_t objects = world_sum().objects;
+  for (uint64_t i = 0; i < THREADS; i++) {
+    struct member *m = &member[i];
+    *m = (struct member){.number = i, .work = work};
+    CHECK(mpl_slot_reserve("thread", false, &m->slot) == MPL_OK);
+    m->ident = mpl_slot_ident(m->slot);
+    CHECK(pthread_create(&m->thread, NULL, live, m) == 0);
+  }
+  for (int i = 0; i < THREADS; i++) {
+    CHECK(pthread_join(member[i].thread, NULL) == 0);
+    mpl_recover(member[i].ident);
+  }
+  mpl_object_bury();
+  WORLD_WHOLE();
+  CHECK(world_sum().slots == 1 && world_sum().objects == objects);
+}
+
+static void lock_work(uint64_t number) {
+  (void)number;
+  for (int i = 0; i < 3000; i++) {
+    CHECK(world_acquire(world_lock(lock_id), world_deadline()) == MPL_OK);
+    plain++;
+    CHECK(mpl_lock_release(world_lock(lock_id)) == MPL_OK);
+  }
+}
+
+static void locks(void) {
+  run(lock_work);
+  CHECK(plain == THREADS * 3000);
+}
+
+/* Blocks of all sizes, written to while they are the thread's. */
+static void heap_work(uint64_t number) {
+  mpl_off block[8] = {0};
+  for (uint64_t i = 0; i < 4000; i++) {
+    uint64_t k = (i * 7 + number) % 8, size = (uint64_t)16 << (i * 5 + number) % 14;
+    if (block[k] != 0) mpl_heap_free(mpl_self, block[k]);
+    CHECK(mpl_heap_alloc(size, &block[k]) == MPL_OK);
+    memset(mpl_arena_at(block[k], size), (int)number, size);
+  }
+  for (int k = 0; k < 8; k++) mpl_heap_free(mpl_self, block[k]);
+}
+
+static void heap(void) {
+  run(heap_work);
+}
+
+static void object_work(uint64_t number) {
+  uint64_t id[50];
+  (void)number;
+  for (int round = 0; round < 30; round++) {
+    for (int i = 0; i < 50; i++) {
+      CHECK((i % 5 == 0 ? mpl_queue_new(0, &id[i]) : mpl_event_new(&id[i])) == MPL_OK);
+      if (i % 5 == 0) CHECK(world_put(world_queue(id[i]), &i, sizeof i, 0) == MPL_OK);
+      CHECK(mpl_object_retain(id[i]) == MPL_OK);
+    }
+    for (int i = 0; i < 50; i++) mpl_reflist_release(id[i]), mpl_reflist_release(id[i]);
+  }
+}
+
+static void objects(void) {
+  run(object_work);
+}
+
+static mpl_off make_letter(uint64_t number) {
+  mpl_off message;
+  uint64_t id;
+  CHECK(mpl_message_new(3000, 2, &message) == MPL_OK);
+  memset(mpl_message_data(message), (int)number, 3000);
+  CHECK(mpl_event_new(&id) == MPL_OK);
+  mpl_message_add_ref(message, id);
+  mpl_message_add_ref(message, lock_id);
+  mpl_reflist_release(id);
+  return message;
+}
+
+/* Everybody puts one and gets one, so that nobody waits for ever. */
+static void queue_work_on(struct mpl_queue *q, uint64_t number) {
+  struct world_batch *got = malloc(sizeof *got);
+  CHECK(got != NULL);
+  for (uint64_t i = 0; i < 2000; i++) {
+    unsigned char bytes[700];
+    size_t size = (i * 37 + number) % sizeof bytes + 1;
+    memset(bytes, (int)size & 255, size);
+    if (i % 10 == number)
+      CHECK(world_put_message(q, make_letter(i)) == MPL_OK);
+    else
+      CHECK(world_put(q, bytes, size, world_deadline()) == MPL_OK);
+    CHECK(world_get(q, 1, got, world_deadline()) == MPL_OK && got->batch.n == 1);
+    struct mpl_queue_got *item = &got->batch.item[0];
+    if (item->message != 0) {
+      uint64_t id = mpl_load64_rlx(&mpl_message_at(item->message)->ref[0]);
+      CHECK(mpl_object_retain(id) == MPL_OK);
+      mpl_message_drop(mpl_self, item->message);
+      mpl_event_set(world_event(id));
+      mpl_reflist_release(id);
+    } else {
+      for (size_t k = 0; k < item->size; k++) CHECK(got->bytes[k] == (item->size & 255));
+    }
+  }
+  free(got);
+}
+
+static void queue_work(uint64_t number) {
+  queue_work_on(world_queue(queue_id), number);
+}
+
+static void narrow_queue_work(uint64_t number) {
+  queue_work_on(world_queue(narrow_id), number);
+}
+
+static void queues(void) {
+  run(queue_work);
+}
+
+static void narrow_queues(void) {
+  run(narrow_queue_work);
+}
+
+/* What one stores before it sets the event, the other sees after it has waited for it. */
+static void event_work(uint64_t number) {
+  struct mpl_event *event = world_event(event_id);
+  struct world_batch *got = malloc(sizeof *got);
+  CHECK(got != NULL);
+  for (uint64_t i = 0; i < 1000 && number < 2; i++) {
+    if (number == 0) {
+      plain = i;
+      mpl_event_set(event);
+      CHECK(world_get(world_queue(queue_id), 1, got, world_deadline()) == MPL_OK);
+    } else {
+      CHECK(world_await(event, world_deadline()) == MPL_OK && plain == i);
+      mpl_event_clear(event);
+      CHECK(world_put_number(world_queue(queue_id), i) == MPL_OK);
+    }
+  }
+  free(got);
+}
+
+static void events(void) {
+  run(event_work);
+}
+
+static void all(void) {
+  unit_run("locks", locks);
+  unit_run("heap", heap);
+  unit_run("objects", objects);
+  unit_run("queues", queues);
+  unit_run("narrow queues", narrow_queues);
+  unit_run("events", events);
+}
+
+int main(int argc, char **argv) {
+  (void)argc;
+  all();
+  setenv("MPL_NO_WAITV", "1", 1);
+  all();
+  return unit_end(argv[0]);
+}
+
+#else
+#error "threads_test.c is for builds with MPL_TEST_THREADS"
+#endif
