@@ -1,12 +1,12 @@
 /*
-** The checker of the arena finds every fault that it has a text for: a process of its own spoils one
-** word of a sound arena and expects the fault. (What cannot be reached by spoiling: a list that runs in
-** a circle is torn at the place where it closes.)
+** The checker of the arena finds every fault that it has a text for: a process of its own spoils
+** one word of a sound arena and expects the fault. (What cannot be reached by spoiling: a list that
+** runs in a circle is torn at the place where it closes.)
 */
 #include "world.h"
 
-/* The scene: a lock, a queue with numbers and a message that refers to the lock, blocks in hand, and
-   free blocks. */
+/* The scene: a lock, a queue with numbers and a message that refers to the lock, blocks in hand,
+   and free blocks. */
 static uint64_t lock_id, queue_id;
 static struct mpl_queue *queue;
 static mpl_off hole, used; /* a free block before a used one */
@@ -37,8 +37,8 @@ static void add(mpl_a64 *word, uint64_t n) {
 }
 
 /*
-** The heap. A block's header is two words in front of its content, the size of the block before it and
-** its own with bit 0 for free; a free one goes on with the links of its list.
+** The heap. A block's header is two words in front of its content, the size of the block before it
+** and its own with bit 0 for free; a free one goes on with the links of its list.
 */
 
 static mpl_a64 *prev_size(mpl_off block) {
@@ -61,8 +61,7 @@ static struct mpl_heap_root *heap(void) {
 static int class_of_hole(void) {
   for (int c = 0; c < MPL_HEAP_CLASSES; c++)
     if (mpl_load64_rlx(&heap()->list[c]) == hole - 16) return c;
-  CHECK(!"the hole is first in no list");
-  return -1;
+  FAIL("the hole is first in no list");
 }
 
 static void flip_bit(int c) {
@@ -301,10 +300,7 @@ static void expect_fault(void) {
   WORLD_WHOLE();
   cases[current].spoil();
   CHECK(!mpl_shm_check(&fault));
-  if (strcmp(fault, cases[current].fault) != 0) {
-    fprintf(stderr, "case %zu: expected \"%s\", got \"%s\"\n", current, cases[current].fault, fault);
-    CHECK(!"the fault is told");
-  }
+  if (strcmp(fault, cases[current].fault) != 0) FAIL(fault);
 }
 
 int main(int argc, char **argv) {

@@ -1,13 +1,14 @@
 /*
 ** Sweeping the crash points of an operation.
 **
-** A trial is a fresh program: one process sets the scene, a second, the victim, does the operation and
-** dies at its n-th crash point, a third may die at the m-th point of cleaning up after it. Then the
-** first cleans up, finds the arena whole, lets the operation verify that it has happened wholly or
-** not at all, and finds that nothing has leaked. Trials go on with n + 1 until the victim completes.
+** A trial is a fresh program: one process sets the scene, a second, the victim, does the operation
+** and dies at its n-th crash point, a third may die at the m-th point of cleaning up after it. Then
+** the first cleans up, finds the arena whole, lets the operation verify that it has happened wholly
+** or not at all, and finds that nothing has leaked. Trials go on with n + 1 until the victim
+** completes.
 **
-** To add an operation: write what is needed of setup, prepare, operate and verify, and a line in the
-** table of journal_test.c.
+** To add an operation: write what is needed of setup, prepare, operate and verify, and a line in
+** the table of journal_test.c.
 */
 #ifndef MPL_TEST_CRASH_H
 #define MPL_TEST_CRASH_H
@@ -35,6 +36,27 @@ static inline bool crash_wait(pid_t pid) {
   return status == 0;
 }
 
+struct crash_arm {
+  const struct crash_op *op;
+  unsigned long point;
+  uint64_t ident;
+};
+
+static inline void crash_operate(void *arg) {
+  struct crash_arm *arm = arg;
+  if (arm->op->prepare != NULL) arm->op->prepare();
+  mpl_point_arm(arm->point);
+  arm->op->operate();
+  mpl_point_arm(0);
+}
+
+static inline void crash_recover(void *arg) {
+  struct crash_arm *arm = arg;
+  mpl_point_arm(arm->point);
+  mpl_recover(arm->ident);
+  mpl_point_arm(0);
+}
+
 /* The body of a trial; its process ends with one of the codes above. */
 static inline void crash_trial(const struct crash_op *op, unsigned long n, unsigned long m) {
   uint64_t keeper;
@@ -44,24 +66,12 @@ static inline void crash_trial(const struct crash_op *op, unsigned long n, unsig
   if (!op->cold) CHECK(mpl_lock_new(&keeper) == MPL_OK);
   struct world_sum before = world_sum();
   if (op->setup != NULL) op->setup();
-  struct mpl_child *victim, *helper;
-  CHECK(mpl_fork("victim", MPL_FORK_CHILD, &victim) == MPL_OK);
-  if (victim == NULL) {
-    if (op->prepare != NULL) op->prepare();
-    mpl_point_arm(n);
-    op->operate();
-    mpl_point_arm(0);
-    mpl_exit_child(0);
-  }
+  struct crash_arm arm = {.op = op, .point = n};
+  struct mpl_child *victim = world_start(crash_operate, &arm);
   bool finished = crash_wait(victim->pid), recovered = true;
   if (m > 0) {
-    CHECK(mpl_fork("helper", MPL_FORK_CHILD, &helper) == MPL_OK);
-    if (helper == NULL) {
-      mpl_point_arm(m);
-      mpl_recover(victim->ident);
-      mpl_point_arm(0);
-      mpl_exit_child(0);
-    }
+    struct crash_arm second = {.point = m, .ident = victim->ident};
+    struct mpl_child *helper = world_start(crash_recover, &second);
     recovered = crash_wait(helper->pid);
     mpl_recover(helper->ident);
   }
@@ -99,8 +109,8 @@ static inline unsigned long crash_sweep(const struct crash_op *op) {
   return n - 1;
 }
 
-/* Sweeps the recovery from deaths at about `samples` of the operation's points. Returns how many points
-   there were in sum. */
+/* Sweeps the recovery from deaths at about `samples` of the operation's points. Returns how many
+   points there were in sum. */
 static inline unsigned long crash_sweep_recovery(const struct crash_op *op, unsigned long points,
                                                  unsigned long samples) {
   unsigned long sum = 0, step = points / samples + 1;

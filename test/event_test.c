@@ -132,7 +132,8 @@ static void sleep_once(void *arg) {
     CHECK(mpl_ec_sleep(&word, 1, end) == MPL_OK);
 }
 
-/* A signal reaches who armed before it, whether it sleeps already or not; who arms after it sleeps on. */
+/* A signal reaches who armed before it, whether it sleeps already or not; who arms after it
+   sleeps on. */
 static void counting(void) {
   make_event();
   ec = &event->changed;

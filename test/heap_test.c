@@ -1,6 +1,6 @@
 /*
-** The heap against a model: random blocks, whose places and contents the test knows; memory that runs
-** out; memory that is given back.
+** The heap against a model: random blocks, whose places and contents the test knows; memory that
+** runs out; memory that is given back.
 */
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -166,7 +166,7 @@ static int exhaust(uint64_t size) {
     heap_is_whole();
     return nlive;
   }
-  CHECK(!"memory that does not end");
+  FAIL("memory that does not end");
 }
 
 static void release_all(void) {
@@ -194,8 +194,8 @@ static void out_of_memory(void) {
   WORLD_WHOLE();
 }
 
-/* The cap is far away, but the system has no memory: to the memfd a limit on the size of files is the
-   same as none left. */
+/* The cap is far away, but the system has no memory: to the memfd a limit on the size of files
+   is the same as none left. */
 static void system_refuses(void) {
   struct rlimit limit = {3 * MIB, 3 * MIB};
   signal(SIGXFSZ, SIG_IGN);

@@ -1,15 +1,15 @@
 /*
 ** kill -9, two thousand times. Five processes work at a queue and a lock without end: a producer, a
-** consumer, a holder of the lock, and one that waits for the lock and one for an item that never comes.
-** Again and again one of them is killed at a random moment, cleaned up after and replaced, while the
-** others go on. Then:
+** consumer, a holder of the lock, and one that waits for the lock and one for an item that never
+** comes. Again and again one of them is killed at a random moment, cleaned up after and replaced,
+** while the others go on. Then:
 **   - nothing hangs: the survivors make progress until the end, or an alarm ends the case;
-**   - every item that a put accepted comes out whole, once and in the order of its producer, but for
-**     what a consumer had taken when it died;
+**   - every item that a put accepted comes out whole, once and in the order of its producer, but
+**     for what a consumer had taken when it died;
 **   - who gets the lock after a dead holder learns it, and nobody else does;
 **   - the arena is whole whenever one looks.
-** Most kills must land inside a section, or the test has tested nothing: the survivors count the locks
-** that they take over and the journals that they roll back.
+** Enough kills must land inside a section, or the test has tested nothing: the survivors count the
+** locks that they take over and the journals that they roll back.
 **
 **   kill_test [SEED]
 */
@@ -26,8 +26,8 @@
 
 enum role { PRODUCER, CONSUMER, HOLDER, WAITER, IDLER, ROLES };
 
-/* Memory outside the arena in which the workers say what they have done. Each word has one writer at a
-   time, and what a process has stored stays when it dies. */
+/* Memory outside the arena in which the workers say what they have done. Each word has one
+   writer at a time, and what a process has stored stays when it dies. */
 struct ledger {
   mpl_a64 stop;
   mpl_a64 beat[ROLES];
@@ -41,8 +41,9 @@ struct ledger {
 static struct ledger *ledger;
 static uint64_t queue_id, side_id, idle_id, lock_id;
 static struct mpl_child *worker[ROLES];
+static uint64_t first_beat[ROLES]; /* of the present incarnation */
 static uint64_t producers, deaths[ROLES], lost, rng;
-static uint64_t points; /* 0: workers are killed; else they kill themselves at one of so many points */
+static uint64_t points; /* 0: workers are killed; else each dies by itself at one of so many */
 static unsigned long long seed;
 
 static uint64_t look(const mpl_a64 *word) {
@@ -187,8 +188,8 @@ static void work(void) {
   while (world_get(q, MPL_QUEUE_BATCH, &got, 0) == MPL_OK) {}
 }
 
-/* Under the lock two counters are equal; a holder that dies between them leaves them unequal, and the
-   next one knows that it comes after a dead one. */
+/* Under the lock two counters are equal; a holder that dies between them leaves them unequal,
+   and the next one knows that it comes after a dead one. */
 static void hold_once(struct mpl_lock *lock) {
   enum mpl_status s = world_acquire(lock, MPL_NEVER);
   CHECK(s == MPL_OK || s == MPL_RECOVERED);
@@ -231,6 +232,7 @@ static void start(enum role role) {
   static void (*const body[])(void *) = {produce, consume, hold, hold, idle};
   uint64_t me = producers;
   if (role == PRODUCER) CHECK(++producers < KILLS + 100);
+  first_beat[role] = look(&ledger->beat[role]);
   random_below(2); /* the child goes on with other numbers than the last one */
   worker[role] = world_start(body[role], role == PRODUCER ? (void *)&me : (void *)&role);
 }
@@ -272,10 +274,20 @@ static void count_death(enum role role) {
   if (role == CONSUMER) count_lost();
 }
 
-/* Kills one of the workers; true if it died in a section. */
+static void until_beat(enum role role, uint64_t seen) {
+  int64_t end = world_deadline();
+  while (look(&ledger->beat[role]) == seen) {
+    CHECK(mpl_os_now() < end);
+    sched_yield();
+  }
+}
+
+/* Kills one of the workers, some time after it was started or, more often, has first done
+   something: starting takes long on a busy machine. True if it died in a section. */
 static bool kill_one(enum role role) {
   struct mpl_super *super = mpl_super();
   uint64_t before = mpl_load64_rlx(&super->taken_over) + mpl_load64_rlx(&super->rolled_back);
+  if (role != WAITER && role != IDLER && random_below(8) != 0) until_beat(role, first_beat[role]);
   sleep_ns((int64_t)random_below(LONGEST_WAIT_US * 1000));
   CHECK(kill(worker[role]->pid, SIGKILL) == 0);
   CHECK(world_join(worker[role]) == -SIGKILL);
@@ -300,20 +312,15 @@ static enum role await_death(void) {
   }
 }
 
-/* Waits until each survivor has done something since. */
+/* Waits until each of those who work has done something since. */
 static void expect_progress(void) {
   uint64_t seen[ROLES];
-  int64_t end = world_deadline();
   for (int i = 0; i < IDLER; i++) seen[i] = look(&ledger->beat[i]);
-  for (int i = 0; i < IDLER; i++)
-    while (look(&ledger->beat[i]) == seen[i]) {
-      CHECK(mpl_os_now() < end);
-      sched_yield();
-    }
+  for (int i = 0; i < IDLER; i++) until_beat((enum role)i, seen[i]);
 }
 
-/* Lets a worker end. The consumer is the first, for the caller then takes its place, until a producer
-   that waits for room has ended. */
+/* Lets a worker end. The consumer is the first, for the caller then takes its place, until a
+   producer that waits for room has ended. */
 static void stop_one(enum role role) {
   static struct world_batch got;
   int64_t end = world_deadline();
@@ -355,8 +362,8 @@ static void report(unsigned kills, unsigned inside) {
   printf("seed %llu: %lu producers, %lu consumers, %lu holders, %lu waiters died\n", seed,
          (unsigned long)deaths[PRODUCER], (unsigned long)deaths[CONSUMER],
          (unsigned long)deaths[HOLDER], (unsigned long)(deaths[WAITER] + deaths[IDLER]));
-  printf("  %lu locks taken over, %lu sections rolled back; %lu items, %lu taken by dead consumers; "
-         "%lu locks abandoned\n",
+  printf("  %lu locks taken over, %lu sections rolled back; %lu items, %lu taken by dead "
+         "consumers; %lu locks abandoned\n",
          (unsigned long)taken_over, (unsigned long)mpl_load64_rlx(&super->rolled_back),
          (unsigned long)look(&ledger->recorded), (unsigned long)lost,
          (unsigned long)look(&ledger->abandoned));
@@ -366,8 +373,9 @@ static void report(unsigned kills, unsigned inside) {
   CHECK(points > 0 || inside * 100 >= kills * LEAST_INSIDE);
 }
 
-/* Those who wait are outside of any section: fewer of them. If the share of deaths inside sinks, where
-   processes get little of their CPUs, the producer's turn comes more often: it is inside most. */
+/* Those who wait are outside of any section: fewer of them. If the share of deaths inside sinks,
+   where processes get little of their CPUs, the producer's turn comes more often: it is inside
+   most. */
 static enum role choose(unsigned kills, unsigned inside) {
   static const enum role victims[] = {PRODUCER, PRODUCER, PRODUCER, PRODUCER, CONSUMER, CONSUMER,
                                       CONSUMER, HOLDER,   HOLDER,   HOLDER,   WAITER,   IDLER};

@@ -1,6 +1,6 @@
 /*
-** Locks: those that scripts use, and the robust ones below them. Everything runs a second time without
-** futex_waitv.
+** Locks: those that scripts use, and the robust ones below them. Everything runs a second time
+** without futex_waitv.
 */
 #include <sys/mman.h>
 
@@ -132,8 +132,8 @@ static void other_releases(void) {
   CHECK(mpl_lock_info_of(lock).holder == 0);
 }
 
-/* All who wait for a holder that is killed get the lock one after the other, the first of them as an
-   abandoned one, though the test itself keeps out of it: nobody cleans up after the dead. */
+/* All who wait for a holder that is killed get the lock one after the other, the first of them
+   as an abandoned one, though the test itself keeps out of it: nobody cleans up after the dead. */
 #define WAITERS 5
 
 static void killed_holder(void) {
@@ -149,14 +149,14 @@ static void killed_holder(void) {
     CHECK(mpl_os_now() < end);
     sched_yield();
   }
-  CHECK(mpl_load64_rlx(&shared->taken) == 2); /* the holder, and one who was told that it had died */
+  CHECK(mpl_load64_rlx(&shared->taken) == 2); /* the holder, and one who was told of its death */
   for (int i = 0; i < WAITERS; i++) CHECK(world_join(waiter[i]) == 0);
   CHECK(world_join(holder) == -SIGKILL);
   WORLD_WHOLE();
 }
 
-/* The kernel wakes the waiter; it does not find out by looking once a second. One of five is enough:
-   the machine may be busy. */
+/* The kernel wakes the waiter; it does not find out by looking once a second. One of five is
+   enough: the machine may be busy. */
 static void promptly(void) {
   int64_t least = MPL_NEVER;
   make_lock();
@@ -225,8 +225,8 @@ static void stopped_holder_interrupted(void) {
   mpl_robust_unlock(inner);
 }
 
-/* A holder dies in the middle of a section, with another process waiting for the lock: that one finds
-   what was there before, at once and every time. */
+/* A holder dies in the middle of a section, with another process waiting for the lock: that one
+   finds what was there before, at once and every time. */
 static void die_inside(void *arg) {
   struct mpl_queue *q = world_queue(queue_id);
   uint64_t putter = *(uint64_t *)arg;

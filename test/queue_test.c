@@ -1,6 +1,6 @@
 /*
-** The message queue: order, bounds, batches, messages, shutting down, and processes that wait for each
-** other. Everything runs a second time without futex_waitv.
+** The message queue: order, bounds, batches, messages, shutting down, and processes that wait for
+** each other. Everything runs a second time without futex_waitv.
 */
 #include <sys/mman.h>
 
@@ -105,7 +105,7 @@ static void recycling(void) {
     if (i == 10000) before = world_sum();
   }
   struct world_sum after = world_sum();
-  CHECK(after.used < before.used + (uint64_t)256 * 1024 && before.used < after.used + (uint64_t)256 * 1024);
+  CHECK(after.used < before.used + (256u << 10) && before.used < after.used + (256u << 10));
   end_queue();
 }
 
@@ -210,7 +210,8 @@ static void undelivered(void) {
   end_queue();
 }
 
-/* A queue that travels in itself is a circle that counting does not break; one in another is none. */
+/* A queue that travels in itself is a circle that counting does not break; one in another is
+   none. */
 static void nested(void) {
   uint64_t outer;
   make_queue(0);

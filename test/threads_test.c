@@ -1,26 +1,30 @@
 /*
-** Threads in place of processes, for ThreadSanitizer, which sees one process only. In this build
-** (MPL_TEST_THREADS) the data of a process are the data of a thread; each thread has a slot, references
-** and a journal of its own. What is checked is what ThreadSanitizer checks: that everything which one
-** process writes and another reads is ordered between them.
+** Four at work on everything at once. In builds with MPL_TEST_THREADS they are threads, for
+** ThreadSanitizer, which sees one process only: the data of a process are then the data of a
+** thread, and each thread has a slot, references and a journal of its own. What is checked there is
+** that everything that one process writes and another reads is ordered between them. In other
+** builds they are processes.
 */
+#include <pthread.h>
+#include <sys/mman.h>
+
 #include "world.h"
 
-#if defined(MPL_TEST_THREADS)
-
-#include <pthread.h>
-
-#define THREADS 4
+#define MEMBERS 4
 
 static uint64_t lock_id, queue_id, narrow_id, event_id;
-static uint64_t plain; /* guarded by the lock of lock_id */
+static uint64_t *plain; /* a word in shared memory, guarded by the lock or by the event */
 
 struct member {
+  uint64_t number;
+  void (*work)(uint64_t number);
   pthread_t thread;
   struct mpl_slot *slot;
-  uint64_t ident, number;
-  void (*work)(uint64_t number);
+  uint64_t ident;
+  struct mpl_child *child;
 };
+
+#if defined(MPL_TEST_THREADS)
 
 /* A thread begins and ends as a process does. */
 static void *live(void *arg) {
@@ -35,28 +39,52 @@ static void *live(void *arg) {
   return NULL;
 }
 
+static void start(struct member *m) {
+  CHECK(mpl_slot_reserve("thread", false, &m->slot) == MPL_OK);
+  m->ident = mpl_slot_ident(m->slot);
+  CHECK(pthread_create(&m->thread, NULL, live, m) == 0);
+}
+
+static void join(struct member *m) {
+  CHECK(pthread_join(m->thread, NULL) == 0);
+  mpl_recover(m->ident);
+}
+
+#else
+
+static void live(void *arg) {
+  struct member *m = arg;
+  m->work(m->number);
+}
+
+static void start(struct member *m) {
+  m->child = world_start(live, m);
+}
+
+static void join(struct member *m) {
+  CHECK(world_join(m->child) == 0);
+}
+
+#endif
+
 static void make_shared(void) {
   world_make();
   mpl_os_has_waitv(); /* remembered before there are threads */
+  plain = mmap(NULL, sizeof *plain, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(plain != MAP_FAILED);
   CHECK(mpl_lock_new(&lock_id) == MPL_OK && mpl_event_new(&event_id) == MPL_OK);
   CHECK(mpl_queue_new(0, &queue_id) == MPL_OK && mpl_queue_new(4, &narrow_id) == MPL_OK);
 }
 
 static void run(void (*work)(uint64_t number)) {
-  struct member member[THREADS];
+  struct member member[MEMBERS];
   make_shared();
   uint64_t objects = world_sum().objects;
-  for (uint64_t i = 0; i < THREADS; i++) {
-    struct member *m = &member[i];
-    *m = (struct member){.number = i, .work = work};
-    CHECK(mpl_slot_reserve("thread", false, &m->slot) == MPL_OK);
-    m->ident = mpl_slot_ident(m->slot);
-    CHECK(pthread_create(&m->thread, NULL, live, m) == 0);
+  for (uint64_t i = 0; i < MEMBERS; i++) {
+    member[i] = (struct member){.number = i, .work = work};
+    start(&member[i]);
   }
-  for (int i = 0; i < THREADS; i++) {
-    CHECK(pthread_join(member[i].thread, NULL) == 0);
-    mpl_recover(member[i].ident);
-  }
+  for (int i = 0; i < MEMBERS; i++) join(&member[i]);
   mpl_object_bury();
   WORLD_WHOLE();
   CHECK(world_sum().slots == 1 && world_sum().objects == objects);
@@ -66,14 +94,14 @@ static void lock_work(uint64_t number) {
   (void)number;
   for (int i = 0; i < 3000; i++) {
     CHECK(world_acquire(world_lock(lock_id), world_deadline()) == MPL_OK);
-    plain++;
+    ++*plain;
     CHECK(mpl_lock_release(world_lock(lock_id)) == MPL_OK);
   }
 }
 
 static void locks(void) {
   run(lock_work);
-  CHECK(plain == THREADS * 3000);
+  CHECK(*plain == MEMBERS * 3000);
 }
 
 /* Blocks of all sizes, written to while they are the thread's. */
@@ -171,11 +199,11 @@ static void event_work(uint64_t number) {
   CHECK(got != NULL);
   for (uint64_t i = 0; i < 1000 && number < 2; i++) {
     if (number == 0) {
-      plain = i;
+      *plain = i;
       mpl_event_set(event);
       CHECK(world_get(world_queue(queue_id), 1, got, world_deadline()) == MPL_OK);
     } else {
-      CHECK(world_await(event, world_deadline()) == MPL_OK && plain == i);
+      CHECK(world_await(event, world_deadline()) == MPL_OK && *plain == i);
       mpl_event_clear(event);
       CHECK(world_put_number(world_queue(queue_id), i) == MPL_OK);
     }
@@ -203,7 +231,3 @@ int main(int argc, char **argv) {
   all();
   return unit_end(argv[0]);
 }
-
-#else
-#error "threads_test.c is for builds with MPL_TEST_THREADS"
-#endif

@@ -1,7 +1,7 @@
 /*
 ** A unit test in C: checks that say where they failed, processes, and a summary. Each test is a
-** program that exits 0 if every check held; if MPL_SUMMARY names a file, a line with its name and the
-** numbers of cases passed and failed is added to it.
+** program that exits 0 if every check held; if MPL_SUMMARY names a file, a line with its name and
+** the numbers of cases passed and failed is added to it.
 */
 #ifndef MPL_TEST_UNIT_H
 #define MPL_TEST_UNIT_H
@@ -27,6 +27,12 @@ static int unit_passed, unit_failed;
       fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #cond); \
       _exit(1); \
     } \
+  } while (0)
+
+#define FAIL(text) \
+  do { \
+    fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, text); \
+    _exit(1); \
   } while (0)
 
 /* Runs a case in a process of its own, so that one which fails or dies does not end the others; the

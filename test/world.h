@@ -96,13 +96,14 @@ static inline int world_join(struct mpl_child *child) {
   return code;
 }
 
-/* Descendants whose parents end become children of the caller, so that world_sweep can wait for them. */
+/* Descendants whose parents end become children of the caller, so that world_sweep can wait for
+   them. */
 static inline void world_adopt(void) {
   CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
 }
 
-/* Waits for all descendants to end and cleans up after those who were killed, at once also after parents
-   that died in the middle of a fork. */
+/* Waits for all descendants to end and cleans up after those who were killed, at once also after
+   parents that died in the middle of a fork. */
 static inline void world_sweep(void) {
   while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
   for (uint64_t i = 0; i < mpl_slot_count(); i++) {
@@ -114,8 +115,8 @@ static inline void world_sweep(void) {
   mpl_recover_all();
 }
 
-/* Waits until another process sleeps on this event count. Its word says that somebody may be asleep;
-   the slot says who. */
+/* Waits until another process sleeps on this event count. Its word says that somebody may be
+   asleep; the slot says who. */
 static inline void world_until_asleep(uint64_t ident, struct mpl_ec *ec) {
   struct mpl_slot *slot = mpl_slot_find(ident);
   CHECK(slot != NULL);
@@ -154,8 +155,9 @@ static inline struct mpl_event *world_event(uint64_t id) {
 }
 
 /* Puts all of n items, or as many as there is room for until the deadline; *done counts them. */
-static inline enum mpl_status world_put_items(struct mpl_queue *q, const struct mpl_queue_item *items,
-                                              int n, int *done, int64_t deadline) {
+static inline enum mpl_status world_put_items(struct mpl_queue *q,
+                                              const struct mpl_queue_item *items, int n, int *done,
+                                              int64_t deadline) {
   struct mpl_wait w = MPL_WAIT_INIT;
   enum mpl_status s;
   *done = 0;
@@ -225,7 +227,8 @@ static inline uint64_t world_get_number(struct mpl_queue *q) {
 static inline enum mpl_status world_acquire(struct mpl_lock *lock, int64_t deadline) {
   struct mpl_wait w = MPL_WAIT_INIT;
   enum mpl_status s;
-  while ((s = mpl_lock_try(lock, 0, &w)) == MPL_BLOCK && (s = world_step(&w, deadline)) == MPL_OK) {}
+  while ((s = mpl_lock_try(lock, 0, &w)) == MPL_BLOCK &&
+         (s = world_step(&w, deadline)) == MPL_OK) {}
   mpl_wait_done(&w);
   return s;
 }

@@ -1,6 +1,6 @@
 /*
 ** Assertions. MPL_ASSERT guards what would corrupt shared memory if it were false and is cheap: it
-** stays in release builds. MPL_ASSERT_TEST is for the test build. A failing one ends the process
+** stays in release builds. A failing one ends the process
 ** with abort(): to the other processes that is a death like any other, and they recover from it.
 */
 #ifndef MPL_BASE_CHECK_H
@@ -11,11 +11,5 @@ _Noreturn void mpl_check_failed(const char *what, const char *file, int line);
 
 #define MPL_ASSERT(cond) \
   ((__builtin_expect(!!(cond), 1)) ? (void)0 : mpl_check_failed(#cond, __FILE__, __LINE__))
-
-#if defined(MPL_TEST)
-#define MPL_ASSERT_TEST(cond) MPL_ASSERT(cond)
-#else
-#define MPL_ASSERT_TEST(cond) ((void)0)
-#endif
 
 #endif

@@ -7,17 +7,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -58,74 +55,8 @@ int mpl_os_cpu(void) {
   return sched_getcpu();
 }
 
-/* CPUs that the caller may run on (its affinity), at least 1. */
-static int affinity(void) {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : (int)n;
-  }
-  int n = CPU_COUNT(&set);
-  return n < 1 ? 1 : n;
-}
-
-/* Shrinks `path`, a control group's folder, to its parent's; false at the top. */
-static bool to_parent(char *path, size_t top) {
-  char *slash = strrchr(path + top, '/');
-  if (slash == NULL) return false;
-  *slash = '\0';
-  return true;
-}
-
-/* The smallest CPU quota from the caller's control group upwards (version 2), rounded up to whole CPUs;
-   INT_MAX if there is none. */
-static int quota(void) {
-  char group[512] = "", path[640], file[700];
-  FILE *f = fopen("/proc/self/cgroup", "re");
-  while (f != NULL && fgets(group, sizeof group, f) != NULL && strncmp(group, "0::", 3) != 0)
-    group[0] = '\0';
-  if (f != NULL) fclose(f);
-  group[strcspn(group, "\n")] = '\0';
-  static const char root[] = "/sys/fs/cgroup";
-  snprintf(path, sizeof path, "%s%s", root, group[0] != '\0' ? group + 3 : "");
-  int least = INT_MAX;
-  do {
-    long long time, period;
-    snprintf(file, sizeof file, "%s/cpu.max", path);
-    if ((f = fopen(file, "re")) == NULL) continue;
-    if (fscanf(f, "%lld %lld", &time, &period) == 2 && time > 0 && period > 0 &&
-        (time + period - 1) / period < least)
-      least = (int)((time + period - 1) / period);
-    fclose(f);
-  } while (to_parent(path, sizeof root - 1));
-  return least;
-}
-
-/* CPUs that the caller may use: its affinity and its control group's quota counted; at least 1. */
-int mpl_os_ncpu(void) {
-  int n = affinity(), most = quota();
-  return n < most ? n : most;
-}
-
 pid_t mpl_os_pid(void) {
   return getpid();
-}
-
-/* Start time of a process in clock ticks since boot: with the pid it names a process for good.
-   0 if there is no such process or /proc is not mounted. */
-uint64_t mpl_os_start_time(pid_t pid) {
-  char path[40], text[512];
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  ssize_t n = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (n <= 0) return 0;
-  text[n] = '\0';
-  /* The name, field 2, may contain anything; fields are counted from its last parenthesis. */
-  char *p = strrchr(text, ')');
-  for (int field = 2; p != NULL && field < 22; field++) p = strchr(p + 1, ' ');
-  return p == NULL ? 0 : strtoull(p + 1, NULL, 10);
 }
 
 /* A file in memory without a name; -1 and errno. Closed by exec. */
@@ -157,28 +88,6 @@ int mpl_os_populate(int fd, uint64_t offset, uint64_t size) {
 int mpl_os_punch(void *start, size_t size) {
   MPL_POINT();
   return madvise(start, size, MADV_REMOVE);
-}
-
-/* Smallest of the machine's memory and the limits of the control groups, in bytes. */
-uint64_t mpl_os_memory_limit(void) {
-  static const char *const files[] = {"/sys/fs/cgroup/memory.max",
-                                      "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
-  uint64_t limit = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-    FILE *f = fopen(files[i], "re");
-    if (f == NULL) continue;
-    unsigned long long v;
-    if (fscanf(f, "%llu", &v) == 1 && v > 0 && v < limit) limit = v;
-    fclose(f);
-  }
-  return limit;
-}
-
-/* Bytes of address space that this process may use, SIZE_MAX if that is not limited. */
-size_t mpl_os_address_limit(void) {
-  struct rlimit r;
-  if (getrlimit(RLIMIT_AS, &r) != 0 || r.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
-  return (size_t)r.rlim_cur;
 }
 
 /* Fills `out` with random bytes; -1 and errno. */
@@ -246,17 +155,6 @@ int mpl_os_futex_wake(mpl_a32 *word, int n) {
   long r = syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
   errno = saved;
   return r < 0 ? 0 : (int)r;
-}
-
-/* ppoll until a deadline: number of ready entries, 0 at the deadline, -1 and errno. */
-int mpl_os_ppoll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mask) {
-  struct timespec t = {0, 0};
-  if (deadline != MPL_NEVER) {
-    int64_t left = deadline - mpl_os_now();
-    if (left > 0) t = timespec_of(left);
-  }
-  MPL_POINT();
-  return ppoll(fds, (nfds_t)n, deadline == MPL_NEVER ? NULL : &t, mask);
 }
 
 /*

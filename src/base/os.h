@@ -1,13 +1,12 @@
 /*
-** The only raw system calls of mpl. Every function says what it returns on failure; none retries on
+** The system calls that are Linux's own, or that need care: memory, futexes, clocks, fork and wait.
+** (Signals are in proc/signal.h, limits in base/limits.h.) Every function says what it returns on failure; none retries on
 ** EINTR unless it says so. Time is nanoseconds of CLOCK_MONOTONIC in an int64_t, and deadlines are
 ** absolute: MPL_NEVER is no deadline, anything that lies in the past does not wait.
 */
 #ifndef MPL_BASE_OS_H
 #define MPL_BASE_OS_H
 
-#include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,23 +27,18 @@ struct mpl_os_word {
 
 int64_t mpl_os_now(void);
 int mpl_os_cpu(void);
-int mpl_os_ncpu(void);
 pid_t mpl_os_pid(void);
-uint64_t mpl_os_start_time(pid_t pid);
 
 int mpl_os_memfd(const char *name);
 void *mpl_os_reserve(int fd, size_t size);
 int mpl_os_populate(int fd, uint64_t offset, uint64_t size);
 int mpl_os_punch(void *start, size_t size);
-uint64_t mpl_os_memory_limit(void);
-size_t mpl_os_address_limit(void);
 int mpl_os_random(void *out, size_t size);
 
 int mpl_os_futex_wait(mpl_a32 *word, uint32_t seen, int64_t deadline);
 int mpl_os_futex_waitv(const struct mpl_os_word *words, int n, int64_t deadline);
 bool mpl_os_has_waitv(void);
 int mpl_os_futex_wake(mpl_a32 *word, int n);
-int mpl_os_ppoll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mask);
 
 pid_t mpl_os_fork(void);
 int mpl_os_pidfd(pid_t pid);

@@ -14,9 +14,6 @@ void mpl_point_pass(void);
 /* Dies at the n-th point from now (1 is the next); 0 disarms. Counting starts anew. */
 void mpl_point_arm(unsigned long n);
 
-/* Points passed since the last mpl_point_arm. */
-unsigned long mpl_point_count(void);
-
 #define MPL_POINT() mpl_point_pass()
 
 #else

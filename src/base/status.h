@@ -11,8 +11,6 @@ enum mpl_status {
   MPL_BLOCK,      /* cannot be done now: wait and try again */
   MPL_TIMEOUT,    /* the deadline passed */
   MPL_SIGNAL,     /* a signal wants attention (see proc/signal.h) */
-  MPL_FULL,       /* the queue has no room */
-  MPL_EMPTY,      /* the queue has no item */
   MPL_CLOSED,     /* the queue was shut down */
   MPL_NOMEM,      /* out of shared memory */
   MPL_NOPRIVATE,  /* out of private memory */

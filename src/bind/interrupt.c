@@ -8,7 +8,6 @@
 
 #include "proc/child.h"
 #include "proc/signal.h"
-#include "shm/slot.h"
 
 #define ANY_EVENT (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
@@ -61,12 +60,6 @@ bool mpl_interrupt_is(lua_State *L, int idx) {
   bool is = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
   lua_pop(L, 2);
   return is;
-}
-
-/* is_interrupt(e): whether e is the error of an interrupt. */
-int mpl_interrupt_is_lua(lua_State *L) {
-  lua_pushboolean(L, mpl_interrupt_is(L, 1));
-  return 1;
 }
 
 /*

@@ -14,6 +14,5 @@
 void mpl_interrupt_open(lua_State *L);
 void mpl_interrupt_attend(lua_State *L, void (*before_error)(void *arg), void *arg);
 bool mpl_interrupt_is(lua_State *L, int idx);
-int mpl_interrupt_is_lua(lua_State *L);
 
 #endif

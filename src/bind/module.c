@@ -33,7 +33,6 @@ static const luaL_Reg functions[] = {
   {"dumps", mpl_codec_dumps},
   {"loads", mpl_codec_loads},
   {"register", mpl_codec_register},
-  {"is_interrupt", mpl_interrupt_is_lua},
   {NULL, NULL},
 };
 

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/os.h"
 #include "bind/args.h"
 #include "bind/class.h"
 #include "bind/interrupt.h"

@@ -13,7 +13,6 @@
 #include "bind/blocking.h"
 #include "bind/codec.h"
 #include "bind/handle.h"
-#include "bind/interrupt.h"
 #include "bind/module.h"
 #include "shm/message.h"
 #include "shm/super.h"
@@ -53,7 +52,13 @@ int mpl_queue_refused(lua_State *L, const char *word) {
   return 2;
 }
 
-/* Makes a message of bytes in pieces and references, in the hand. MPL_OK or MPL_NOMEM. */
+/* Drops a message out of the hand. */
+void mpl_queue_drop(mpl_off message) {
+  mpl_message_drop(mpl_self, message);
+  mpl_object_bury();
+}
+
+/* Makes a message of bytes in pieces and references, in the hand. MPL_OK, MPL_NOMEM or MPL_DAMAGED. */
 enum mpl_status mpl_queue_message(const struct mpl_piece *pieces, size_t npieces, size_t size,
                                   const uint64_t *refs, size_t nrefs, mpl_off *message) {
   enum mpl_status s = mpl_message_new(size, nrefs, message);
@@ -63,14 +68,9 @@ enum mpl_status mpl_queue_message(const struct mpl_piece *pieces, size_t npieces
     memcpy(to, pieces[i].data, pieces[i].size);
     to += pieces[i].size;
   }
-  for (size_t i = 0; i < nrefs; i++) mpl_message_add_ref(*message, refs[i]);
-  return MPL_OK;
-}
-
-/* Drops a message out of the hand. */
-void mpl_queue_drop(mpl_off message) {
-  mpl_message_drop(mpl_self, message);
-  mpl_object_bury();
+  for (size_t i = 0; s == MPL_OK && i < nrefs; i++) s = mpl_message_add_ref(*message, refs[i]);
+  if (s != MPL_OK) mpl_queue_drop(*message);
+  return s;
 }
 
 /* An item in pieces may wait for room while Lua runs; then none of its pieces may be a string of Lua's. */

@@ -9,10 +9,8 @@
 #include "bind/args.h"
 #include "bind/blocking.h"
 #include "bind/class.h"
-#include "bind/interrupt.h"
 #include "bind/module.h"
 #include "bind/queue.h"
-#include "shm/message.h"
 #include "shm/super.h"
 
 /* Bytes of small items that are taken at once. */

@@ -2,11 +2,10 @@
 ** Small questions to the system: clocks, pids, processors, random bytes, parameters of functions, use of
 ** the shared memory.
 */
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/os.h"
 #include "bind/args.h"
 #include "bind/interrupt.h"
@@ -45,7 +44,7 @@ static int system_getppid(lua_State *L) {
 
 /* cpu_count(): processors that this process may use, at least 1. */
 static int system_cpu_count(lua_State *L) {
-  lua_pushinteger(L, mpl_os_ncpu());
+  lua_pushinteger(L, mpl_limits_cpus());
   return 1;
 }
 

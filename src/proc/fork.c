@@ -53,12 +53,13 @@ static void become_member(struct mpl_slot *slot, uint64_t ident, pid_t parent,
   mpl_signal_forget();
 }
 
-static enum mpl_status prepare(const char *name, enum mpl_fork_kind kind, struct mpl_slot **slot) {
+static enum mpl_status prepare(const char *name, struct mpl_slot **slot) {
   fflush(NULL);
   mpl_recover_some(LOOK_AT);
   mpl_reflist_sweep();
-  enum mpl_status s = mpl_slot_reserve(name, kind == MPL_FORK_DAEMON, slot);
-  if (s == MPL_OK) mpl_reflist_share(*slot);
+  enum mpl_status s = mpl_slot_reserve(name, slot);
+  if (s == MPL_OK && (s = mpl_reflist_share(*slot)) != MPL_OK)
+    mpl_recover_unclaimed(*slot, mpl_slot_ident(*slot));
   return s;
 }
 
@@ -74,7 +75,7 @@ enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_c
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   struct mpl_slot *slot;
-  enum mpl_status s = prepare(name, kind, &slot);
+  enum mpl_status s = prepare(name, &slot);
   int error = errno;
   if (s == MPL_OK) {
     uint64_t ident = mpl_slot_ident(slot);
@@ -133,7 +134,7 @@ static void before_foreign(void) {
   if (ours || mpl_self == NULL) return;
   char name[MPL_SLOT_NAME];
   mpl_slot_get_name(mpl_self, name);
-  if (prepare(name, MPL_FORK_RAW, &foreign_slot) != MPL_OK) {
+  if (prepare(name, &foreign_slot) != MPL_OK) {
     foreign_slot = NULL;
     return;
   }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/os.h"
 
 /* Address space costs nothing, so reserve plenty; try less where the system refuses. */
@@ -16,7 +17,7 @@ struct mpl_arena_view mpl_arena = {.fd = -1};
 
 /* What to try first: all, but at most a quarter of a limited address space. */
 static uint64_t first_reserve(void) {
-  uint64_t limit = mpl_os_address_limit();
+  uint64_t limit = mpl_limits_address_space();
   uint64_t size = RESERVE_MAX;
   while (size > RESERVE_MIN && size > limit / 4) size /= 2;
   return size;
@@ -31,10 +32,7 @@ enum mpl_status mpl_arena_create(uint64_t size, mpl_a64 *(*populated_of)(void *b
   if (fd < 0) return MPL_ERRNO;
   unsigned char *base = NULL;
   uint64_t reserve = first_reserve();
-  for (; reserve >= RESERVE_MIN && base == NULL; reserve /= 2) {
-    base = mpl_os_reserve(fd, reserve);
-    if (base != NULL) break;
-  }
+  while (reserve >= RESERVE_MIN && (base = mpl_os_reserve(fd, reserve)) == NULL) reserve /= 2;
   if (base == NULL || mpl_os_populate(fd, 0, size) != 0) {
     if (base != NULL) munmap(base, reserve);
     close(fd);
@@ -42,7 +40,7 @@ enum mpl_status mpl_arena_create(uint64_t size, mpl_a64 *(*populated_of)(void *b
   }
   mpl_arena = (struct mpl_arena_view){
       .base = base, .populated = populated_of(base), .reserve = reserve, .fd = fd};
-  mpl_store64_rlx((mpl_a64 *)mpl_arena.populated, size);
+  mpl_store64_rlx(mpl_arena.populated, size);
   return MPL_OK;
 }
 
@@ -53,7 +51,7 @@ enum mpl_status mpl_arena_populate(uint64_t offset, uint64_t size) {
   return mpl_os_populate(mpl_arena.fd, offset, size) == 0 ? MPL_OK : MPL_NOMEM;
 }
 
-/* For tests: forgets the arena, as a process does that ends. */
+/* Takes back what mpl_arena_create made, when making the rest of the arena has failed. */
 void mpl_arena_destroy(void) {
   munmap(mpl_arena.base, mpl_arena.reserve);
   close(mpl_arena.fd);

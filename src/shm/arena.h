@@ -31,7 +31,7 @@ typedef uint64_t mpl_off;
 /* Where this process sees the arena; the same in all children, they inherit the mapping. */
 struct mpl_arena_view {
   unsigned char *base; /* NULL: no arena yet */
-  const mpl_a64 *populated; /* bytes from the start that have memory; in the superblock */
+  mpl_a64 *populated; /* bytes from the start that have memory; in the superblock */
   uint64_t reserve;
   int fd;
 };
@@ -44,7 +44,7 @@ void mpl_arena_destroy(void);
 
 /* The `size` bytes at `off`; ends the process if they do not lie in populated memory. */
 static inline void *mpl_arena_at(mpl_off off, uint64_t size) {
-  uint64_t limit = mpl_load64_rlx((mpl_a64 *)mpl_arena.populated);
+  uint64_t limit = mpl_load64_rlx(mpl_arena.populated);
   MPL_ASSERT(off != 0 && off <= limit && size <= limit - off);
   return mpl_arena.base + off;
 }

@@ -11,8 +11,6 @@
 */
 #include "shm/heap.h"
 
-#include <string.h>
-
 #include "base/os.h"
 #include "shm/slot.h"
 #include "shm/super.h"
@@ -375,7 +373,7 @@ bool mpl_heap_check(bool (*visit)(void *arg, mpl_off block), void *arg, const ch
       if (size >= LARGE) resident += resident_of(b);
     } else {
       used += size;
-      if (!visit(arg, b + HEADER)) return fault_is(fault, "heap: a used block has no owner");
+      if (!visit(arg, b + HEADER)) return fault_is(fault, "no memory for the check");
     }
   }
   if (b != end || mpl_load64_rlx(&at(b)->head.prev_size) != prev_size)

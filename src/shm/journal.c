@@ -7,7 +7,8 @@
 MPL_PER_PROCESS struct mpl_journal *mpl_tx;
 MPL_PER_PROCESS bool mpl_tx_answered;
 
-/* Applying a publication twice does no harm: its lock is still held, or in the hands of recovery. */
+/* Applying a publication twice does no harm: its lock is still held, or in the hands of
+   recovery. */
 static void apply_publications(struct mpl_journal *j) {
   uint64_t n = mpl_load64_rlx(&j->npublish);
   for (uint64_t i = 0; i < n; i++) {
@@ -43,11 +44,6 @@ void mpl_tx_commit(void) {
   MPL_POINT();
 }
 
-/* Undoes the open section of the caller, whose lock it still holds. */
-void mpl_tx_abort(void) {
-  mpl_journal_roll(mpl_tx);
-}
-
 /* Does the wake-ups noted by mpl_tx_wake; after the lock was released, so that nobody wakes up only
    to wait for it. */
 void mpl_tx_wake_flush(void) {
@@ -63,22 +59,27 @@ void mpl_tx_wake_flush(void) {
   mpl_store64_rlx(&j->nwake, 0);
 }
 
-/* Whether what the journal says can be followed at all: it is the one thing that recovery trusts. */
+static bool is_word(mpl_off at, uint64_t limit) {
+  return at != 0 && at <= limit && at % sizeof(uint64_t) == 0;
+}
+
+/* Whether what the journal says can be followed at all: it is the one thing that recovery
+   trusts. */
 static bool is_sound(const struct mpl_journal *j) {
   uint64_t undo = mpl_load64_rlx(&j->nundo), publish = mpl_load64_rlx(&j->npublish);
   uint64_t limit = mpl_load64_rlx(mpl_arena.populated) - sizeof(uint64_t);
   if (undo > MPL_JOURNAL_UNDO || publish > MPL_JOURNAL_PUBLISH) return false;
   for (uint64_t i = 0; i < undo; i++)
-    if (j->undo[i].at == 0 || j->undo[i].at > limit || j->undo[i].at % 8 != 0) return false;
+    if (!is_word(j->undo[i].at, limit)) return false;
   for (uint64_t i = 0; i < publish; i++)
-    if (j->publish[i].at == 0 || j->publish[i].at > limit || j->publish[i].at % 8 != 0) return false;
+    if (!is_word(j->publish[i].at, limit)) return false;
   return true;
 }
 
 /*
-** Brings the section of a journal to one of its two ends, if there is one. For the owner itself, or
-** for a recoverer that holds the dead owner's journal lock. May be interrupted by death at any point
-** and done again by another. MPL_JOURNAL_BROKEN: it cannot be followed, and was not.
+** Brings the section of a journal to one of its two ends, if there is one. For
+** a recoverer that holds the dead owner's journal lock. May be interrupted by death at any
+** point and done again by another. MPL_JOURNAL_BROKEN: it cannot be followed, and was not.
 */
 enum mpl_journal_end mpl_journal_roll(struct mpl_journal *j) {
   uint64_t n = mpl_load64_rlx(&j->nundo);

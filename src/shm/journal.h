@@ -17,7 +17,7 @@
 **  - Stores to memory that nobody can reach yet need no journal.
 **  - Words are 64 bits. One word is published at most once in a section.
 **
-** Wake-ups: mpl_tx_wake notes, before the commit, whom the change concerns; mpl_tx_wake_all is
+** Wake-ups: mpl_tx_wake notes, before the commit, whom the change concerns; mpl_tx_wake_flush is
 ** called after the unlock and does it. If the process dies in between, whoever recovers its slot
 ** wakes them, so that no wake-up is lost with its sender.
 */
@@ -65,7 +65,6 @@ extern MPL_PER_PROCESS struct mpl_journal *mpl_tx;
 extern MPL_PER_PROCESS bool mpl_tx_answered;
 
 void mpl_tx_commit(void);
-void mpl_tx_abort(void);
 void mpl_tx_wake_flush(void);
 enum mpl_journal_end mpl_journal_roll(struct mpl_journal *j);
 void mpl_journal_wake(struct mpl_journal *j);

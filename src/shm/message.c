@@ -9,7 +9,7 @@
 #define REFS_PER_SECTION 8 /* bounded by the journal */
 
 /* Makes a message for `size` bytes, which the caller fills, and up to `nrefs` references, in the
-   caller's hand. MPL_OK or MPL_NOMEM. */
+   caller's hand. MPL_OK, MPL_NOMEM or MPL_DAMAGED. */
 enum mpl_status mpl_message_new(uint64_t size, uint64_t nrefs, mpl_off *out) {
   enum mpl_status s =
       mpl_heap_alloc(sizeof(struct mpl_message) + nrefs * sizeof(uint64_t) + size, out);
@@ -25,11 +25,12 @@ enum mpl_status mpl_message_new(uint64_t size, uint64_t nrefs, mpl_off *out) {
   return MPL_OK;
 }
 
-/* Counts a reference to an object that the caller holds one to. The message lies in its hand. */
-void mpl_message_add_ref(mpl_off message, uint64_t id) {
+/* Counts a reference to an object that the caller holds one to. The message lies in its hand.
+   MPL_OK or MPL_DAMAGED. */
+enum mpl_status mpl_message_add_ref(mpl_off message, uint64_t id) {
   struct mpl_message *m = mpl_message_at(message);
   struct mpl_robust *lock = &mpl_super()->objects.lock;
-  if (mpl_robust_lock(lock) == MPL_DAMAGED) return;
+  if (mpl_robust_lock(lock) == MPL_DAMAGED) return MPL_DAMAGED;
   uint64_t n = mpl_load64_rlx(&m->nrefs);
   MPL_ASSERT(n < m->capacity);
   mpl_store64_rlx(&m->ref[n], id);
@@ -37,6 +38,7 @@ void mpl_message_add_ref(mpl_off message, uint64_t id) {
   mpl_tx_store(&m->nrefs, n + 1);
   mpl_tx_commit();
   mpl_robust_unlock(lock);
+  return MPL_OK;
 }
 
 /* Gives the references back. */

@@ -20,7 +20,7 @@ struct mpl_message {
 struct mpl_slot;
 
 enum mpl_status mpl_message_new(uint64_t size, uint64_t nrefs, mpl_off *out);
-void mpl_message_add_ref(mpl_off message, uint64_t id);
+enum mpl_status mpl_message_add_ref(mpl_off message, uint64_t id);
 void mpl_message_drop(struct mpl_slot *holder, mpl_off message);
 
 static inline struct mpl_message *mpl_message_at(mpl_off message) {

@@ -9,23 +9,20 @@
 #include "shm/reflist.h"
 #include "shm/super.h"
 
-/* A slot reserved by a process that died during the fork is taken back after this long: the child, if
-   there is one, has had time to claim it. One that comes later still finds it gone and ends. */
+/* A slot reserved by a process that died during the fork is taken back after this long: the
+   child, if there is one, has had time to claim it. One that comes later still finds it gone and
+   ends. */
 #define CLAIM_NS (10 * MPL_NS_PER_S)
 
-static struct mpl_super *super(void) {
-  return mpl_super();
-}
-
-/* Rolls the journal of a dead process back. Its identity is looked at again under the lock: others may
-   have cleaned up, and the slot may belong to somebody else by now. Whether it lives is not: who died
-   with a lock held may still look alive for a moment (sync/robust.h). */
+/* Rolls the journal of a dead process back. Its identity is looked at again under the lock:
+   others may have cleaned up, and the slot may belong to somebody else by now. Whether it lives
+   is not: who died with a lock held may still look alive for a moment (sync/robust.h). */
 static bool roll_back(struct mpl_slot *slot, uint64_t ident) {
   bool whole = true;
   if (mpl_robust_lock(&slot->journal_lock) == MPL_DAMAGED) return false;
   if (mpl_slot_ident(slot) == ident) {
     enum mpl_journal_end end = mpl_journal_roll(&slot->journal);
-    if (end != MPL_JOURNAL_EMPTY) mpl_add64_ar(&super()->rolled_back, 1);
+    if (end != MPL_JOURNAL_EMPTY) mpl_add64_ar(&mpl_super()->rolled_back, 1);
     whole = end != MPL_JOURNAL_BROKEN;
   }
   mpl_robust_unlock(&slot->journal_lock);
@@ -36,7 +33,7 @@ static bool roll_back(struct mpl_slot *slot, uint64_t ident) {
 static bool recover_lock(const struct mpl_robust *lock, uint64_t holder) {
   /* Rolling back is begun anew by whoever has this lock now. */
   if (lock->rank == MPL_RANK_JOURNAL) return true;
-  mpl_add64_ar(&super()->taken_over, 1);
+  mpl_add64_ar(&mpl_super()->taken_over, 1);
   struct mpl_slot *slot = mpl_slot_find(holder);
   return slot == NULL || roll_back(slot, holder);
 }
@@ -46,8 +43,8 @@ void mpl_recover_install(void) {
   mpl_robust_install(recover_lock);
 }
 
-/* Wakes those that the dead process had to wake, and those that may have missed a wake-up because it
-   went to the dead process. */
+/* Wakes those that the dead process had to wake, and those that may have missed a wake-up
+   because it went to the dead process. */
 static void wake_for(struct mpl_slot *slot) {
   mpl_journal_wake(&slot->journal);
   mpl_off ec = mpl_load64_rlx(&slot->waiting);
@@ -79,7 +76,7 @@ void mpl_recover(uint64_t ident) {
     empty_hand(slot);
     mpl_reflist_drop_all(slot);
     mpl_slot_release(slot, ident);
-    mpl_add64_ar(&super()->recovered, 1);
+    mpl_add64_ar(&mpl_super()->recovered, 1);
   }
   mpl_robust_unlock(&slot->cleanup_lock);
   mpl_reflist_sweep(); /* what was shared with the dead may be the caller's own now */

@@ -261,15 +261,17 @@ void mpl_reflist_sweep(void) {
   mpl_object_bury();
 }
 
-/* Before a fork: the child, whose slot is reserved, inherits all references of the caller. */
-void mpl_reflist_share(struct mpl_slot *child) {
-  if (mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return;
+/* Before a fork: the child, whose slot is reserved, inherits all references of the caller. MPL_OK or
+   MPL_DAMAGED. */
+enum mpl_status mpl_reflist_share(struct mpl_slot *child) {
+  if (mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return MPL_DAMAGED;
   if (newest() != 0) {
     mpl_tx_store(&at(newest())->pointers, mpl_load64_rlx(&at(newest())->pointers) + 1);
     mpl_tx_store(&child->refs, newest());
     mpl_tx_commit();
   }
   mpl_robust_unlock(lock_of_objects());
+  return MPL_OK;
 }
 
 /* One step of dropping all; the object lock is held. Returns false when the slot has no list left,

@@ -23,7 +23,7 @@ struct mpl_slot;
 
 void mpl_reflist_release(uint64_t id);
 void mpl_reflist_sweep(void);
-void mpl_reflist_share(struct mpl_slot *child);
+enum mpl_status mpl_reflist_share(struct mpl_slot *child);
 void mpl_reflist_drop_all(struct mpl_slot *slot);
 
 /* For shm/object.c. */

@@ -73,7 +73,7 @@ bool mpl_slot_ident_lives(uint64_t ident) {
 }
 
 /* Asks the kernel to wake a sleeper on the life word when the process dies; returns the value to
-   sleep on. The kernel wakes one sleeper; that one wakes the others (mpl_wait_done). */
+   sleep on. The kernel wakes one sleeper; that one wakes the others (shm/wait.c). */
 uint32_t mpl_slot_life_arm(struct mpl_slot *slot) {
   mpl_a32 *word = mpl_slot_life_word(slot);
   uint32_t v = mpl_load32_acq(word);
@@ -177,7 +177,7 @@ static enum mpl_status pop(struct mpl_slot **out) {
 ** Takes a slot for a child that the caller is about to fork. MPL_OK; MPL_NOSLOT, MPL_NOMEM or
 ** MPL_ERRNO and nothing has changed. Afterwards the child claims it, or the caller releases it.
 */
-enum mpl_status mpl_slot_reserve(const char *name, bool daemon, struct mpl_slot **out) {
+enum mpl_status mpl_slot_reserve(const char *name, struct mpl_slot **out) {
   enum mpl_status s;
   do {
     if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return MPL_DAMAGED;
@@ -188,7 +188,6 @@ enum mpl_status mpl_slot_reserve(const char *name, bool daemon, struct mpl_slot 
   if (s != MPL_OK) return s;
   struct mpl_slot *slot = *out;
   mpl_store64_rlx(&slot->parent, mpl_slot_ident(mpl_self));
-  mpl_store64_rlx(&slot->daemon, daemon);
   mpl_store64_rlx(&slot->pid, 0);
   mpl_store64_rlx(&slot->interrupt, 0);
   mpl_store64_rlx(&slot->waiting, 0);
@@ -204,10 +203,10 @@ static uint64_t next_ident(uint64_t ident) {
 }
 
 /*
-** Gives a slot back whose process never was, or has been cleaned up after. `ident` is what the caller
-** took it for: if it has another identity by now somebody else was quicker and nothing happens.
-** Nothing may hang off the slot any more. The journal lock keeps the identity from changing under
-** somebody who is about to roll back.
+** Gives a slot back whose process never was, or has been cleaned up after. `ident` is what the
+** caller took it for: if it has another identity by now somebody else was quicker and nothing
+** happens. Nothing may hang off the slot any more. The journal lock keeps the identity from
+** changing under somebody who is about to roll back.
 */
 void mpl_slot_release(struct mpl_slot *slot, uint64_t ident) {
   if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return;
@@ -250,22 +249,24 @@ void mpl_slot_set_name(struct mpl_slot *slot, const char *name) {
   snprintf(slot->name, sizeof slot->name, "%s", name);
 }
 
-/* Copies the name; it may be that of the slot's next owner, or half of each, if it is just changing. */
+/* Copies the name; it may be that of the slot's next owner, or half of each, if it is just
+   changing. */
 void mpl_slot_get_name(const struct mpl_slot *slot, char name[MPL_SLOT_NAME]) {
   memcpy(name, slot->name, MPL_SLOT_NAME);
   name[MPL_SLOT_NAME - 1] = '\0';
 }
 
 /*
-** The hand. All within a section of the caller; `slot` is its own or that of a dead process it cleans
-** up after.
+** The hand. All within a section of the caller; `slot` is its own or that of a dead process it
+** cleans up after.
 */
 
 /* Puts something into the hand. */
 void mpl_hand_put(struct mpl_slot *slot, mpl_off off, enum mpl_hand_kind kind) {
   uint64_t n = mpl_load64_rlx(&slot->hand_count);
   MPL_ASSERT(n < MPL_HAND_MAX);
-  /* Journalled although it lies beyond the count: the same section may have taken what lay there. */
+  /* Journalled although it lies beyond the count: the same section may have taken what lay
+     there. */
   mpl_tx_store(&slot->hand[n], off | (uint64_t)kind);
   mpl_tx_store(&slot->hand_count, n + 1);
 }

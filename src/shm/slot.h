@@ -9,7 +9,7 @@
 ** owner-dead when the process ends, by whatever way (or replaces itself by exec: either way it is no
 ** member any more). This is the one test of liveness. Exit codes come from waitpid alone.
 **
-** The hand: blocks, messages and references that the process has taken out of a structure, or has
+** The hand: blocks and messages that the process has taken out of a structure, or has
 ** not yet put into one. Recovery gives them back.
 **
 ** Who writes what: the owner, unless said otherwise. A recoverer takes the owner's place once the
@@ -50,14 +50,13 @@ struct mpl_slot {
   mpl_a64 parent;             /* identity of the parent, 0 for the main program */
   mpl_a64 reserver;           /* who reserved it, while RESERVED; 0: nobody who will look after it */
   mpl_a64 reserved_at;        /* when, ns; see mpl_recover_some */
-  mpl_a64 daemon;             /* 1: dies with its parent */
   mpl_a64 interrupt;          /* 1: the next SIGINT comes from Process:interrupt; written by anyone */
   mpl_a64 next_free;          /* free list of the table; under its lock */
-  mpl_a64 refs;               /* newest list of references (shm/object.c); under the object lock */
+  mpl_a64 refs;               /* newest list of references (shm/reflist.c); under the object lock */
   mpl_a64 waiting;            /* event count that the process sleeps on, for recovery; 0: none */
   mpl_a64 exit_code;          /* exit status + 1 once ENDED; 0: unknown */
   char name[MPL_SLOT_NAME];
-  MPL_ALIGNED mpl_a32 doorbell; /* changed and woken by the owner's signal handlers */
+  MPL_ALIGNED mpl_a32 doorbell; /* changed by the owner's signal handlers */
   mpl_a32 cpu;                /* CPU + 1 on which the process was last seen; a hint, stale at will */
   MPL_ALIGNED pthread_mutex_t life;
   struct mpl_robust journal_lock; /* serialises those who roll the journal back; innermost */
@@ -79,7 +78,7 @@ struct mpl_slot_root {
 extern MPL_PER_PROCESS struct mpl_slot *mpl_self;
 
 enum mpl_status mpl_slot_create(struct mpl_slot_root *root, mpl_off first_chunk);
-enum mpl_status mpl_slot_reserve(const char *name, bool daemon, struct mpl_slot **out);
+enum mpl_status mpl_slot_reserve(const char *name, struct mpl_slot **out);
 void mpl_slot_release(struct mpl_slot *slot, uint64_t ident);
 bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident);
 void mpl_slot_set_name(struct mpl_slot *slot, const char *name);

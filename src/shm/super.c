@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/os.h"
+#include "base/limits.h"
 #include "shm/message.h"
 #include "shm/recover.h"
 #include "shm/reflist.h"
@@ -36,7 +36,7 @@ static uint32_t stamp(void) {
    memory there is. 0 and errno EINVAL if the variable makes no sense. */
 static uint64_t cap_wanted(void) {
   const char *text = getenv("MPL_SHM_SIZE");
-  if (text == NULL || *text == '\0') return mpl_os_memory_limit() / 2;
+  if (text == NULL || *text == '\0') return mpl_limits_memory() / 2;
   char *end;
   errno = 0;
   unsigned long long n = strtoull(text, &end, 10);
@@ -73,8 +73,13 @@ enum mpl_status mpl_shm_create(void) {
   if (s != MPL_OK) return s;
   if (cap > mpl_arena.reserve) cap = mpl_arena.reserve;
   s = fill(cap);
-  if (s == MPL_OK) mpl_slot_set_name(mpl_self, "MainProcess");
-  return s;
+  if (s != MPL_OK) {
+    mpl_self = NULL;
+    mpl_arena_destroy();
+    return s;
+  }
+  mpl_slot_set_name(mpl_self, "MainProcess");
+  return MPL_OK;
 }
 
 /*
@@ -243,7 +248,7 @@ bool mpl_shm_check(const char **fault) {
   struct mpl_super *super = mpl_super();
   bool good = false;
   v.fault = NULL;
-  if (super->magic != MPL_SUPER_MAGIC || super->stamp != stamp()) {
+  if (super->magic != MPL_SUPER_MAGIC || super->version != MPL_SUPER_VERSION || super->stamp != stamp()) {
     v.fault = "the superblock";
   } else if (mpl_heap_check(note_block, &v, &v.fault)) {
     v.nobjects = mpl_load64_rlx(&super->objects.count);

@@ -17,8 +17,7 @@
 enum mpl_rank {
   MPL_RANK_CLEANUP = 10, /* a dead process's slot, by its recoverer */
   MPL_RANK_GRAVE = 20,   /* objects that nobody refers to any more */
-  MPL_RANK_STRUCTURE = 30, /* structures of ds/, by ones and */
-  MPL_RANK_STRUCTURE2 = 31, /* in pairs where a structure has two */
+  MPL_RANK_STRUCTURE = 30, /* structures of ds/, one at a time */
   MPL_RANK_TABLE = 50,   /* the process table */
   MPL_RANK_OBJECT = 60,  /* the object table and all references */
   MPL_RANK_HEAP = 70,
@@ -28,7 +27,7 @@ enum mpl_rank {
 struct mpl_super {
   uint64_t magic;
   uint32_t version;
-  uint32_t stamp; /* sizes and alignments folded into one number: another build refuses the arena */
+  uint32_t stamp; /* sizes and alignments folded into one number; see the checker */
   struct mpl_heap_root heap;
   struct mpl_slot_root slots;
   struct mpl_object_root objects;

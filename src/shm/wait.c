@@ -43,7 +43,7 @@ void mpl_wait_ring(void) {
 }
 
 /* Lets others know on which CPU this process runs. */
-void mpl_wait_show_cpu(void) {
+static void show_cpu(void) {
   uint32_t cpu = (uint32_t)(mpl_os_cpu() + 1);
   if (mpl_load32_rlx(&mpl_self->cpu) != cpu) mpl_store32_rlx(&mpl_self->cpu, cpu);
 }
@@ -52,7 +52,7 @@ void mpl_wait_show_cpu(void) {
 static bool peer_is_elsewhere(uint64_t peer) {
   struct mpl_slot *slot = mpl_slot_find(peer);
   if (slot == NULL || slot == mpl_self) return false;
-  mpl_wait_show_cpu();
+  show_cpu();
   uint32_t cpu = mpl_load32_rlx(&slot->cpu);
   return cpu != 0 && cpu != mpl_load32_rlx(&mpl_self->cpu);
 }

@@ -35,6 +35,5 @@ extern mpl_a32 mpl_wait_attention;
 enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline);
 void mpl_wait_done(struct mpl_wait *w);
 void mpl_wait_ring(void);
-void mpl_wait_show_cpu(void);
 
 #endif

@@ -15,8 +15,8 @@
    this often. */
 #define POLL_NS (5 * 1000 * 1000LL)
 
-/* Says that the caller is about to sleep; returns the value of the word to sleep on. The caller must
-   look at the state again before it does. */
+/* Says that the caller is about to sleep; returns the value of the word to sleep on. The caller
+   must look at the state again before it does. */
 uint32_t mpl_ec_arm(struct mpl_ec *ec) {
   uint32_t v = mpl_load32_rlx(&ec->word);
   MPL_POINT();
@@ -34,7 +34,8 @@ void mpl_ec_wake(struct mpl_ec *ec, int n) {
   MPL_POINT();
   if (mpl_os_futex_wake(&ec->word, n) < n && (v & 1u) != 0) {
     uint32_t expected = v;
-    /* Who armed and fell asleep since the wake-up saw the flag set and left it alone: has to arm anew. */
+    /* Who armed and fell asleep since the wake-up saw the flag set and left it alone: has to arm
+       anew. */
     if (mpl_cas32_ar(&ec->word, &expected, v & ~1u)) mpl_os_futex_wake(&ec->word, MPL_EC_ALL);
   }
 }

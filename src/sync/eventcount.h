@@ -9,11 +9,12 @@
 ** "Synchronization with eventcounts and sequencers", CACM 1979.)
 **
 ** The word:
-**   bit 0      somebody may be asleep. Legal to be set when nobody is (a sleeper died or timed out):
-**              it costs one system call. Illegal to be clear while somebody sleeps on the word.
-**   bits 1-31  the count, changed by every signal that saw bit 0. Wraps around; a sleeper would have
-**              to miss 2^31 signals between arming and sleeping to be fooled, and the backstop of
-**              mpl_ec_sleep would still end its sleep.
+**   bit 0      somebody may be asleep. Legal to be set when nobody is (a sleeper died or its time
+**              was up): it costs one system call. Illegal to be clear while somebody sleeps on the
+**              word.
+**   bits 1-31  the count, changed by every signal that saw bit 0. Wraps around; a sleeper would
+**              have to miss 2^31 signals between arming and sleeping to be fooled, and the backstop
+**              of mpl_ec_sleep would still end its sleep.
 */
 #ifndef MPL_SYNC_EVENTCOUNT_H
 #define MPL_SYNC_EVENTCOUNT_H

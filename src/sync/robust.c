@@ -164,8 +164,3 @@ void mpl_robust_unlock(struct mpl_robust *lock) {
   MPL_ASSERT(e == 0);
   MPL_POINT();
 }
-
-/* Whether the caller holds the lock; for assertions. */
-bool mpl_robust_held(const struct mpl_robust *lock) {
-  return mpl_load64_rlx(&lock->holder) == self_identity;
-}
