@@ -1,7 +1,10 @@
 -- The Process class, its subclasses, and who is who among the processes of a program.
 
+local arguments = require "process.arguments"
 local core = require "process.core"
 local exit = require "process.exit"
+
+local is_callable = arguments.is_callable
 
 -- Key of an object's private fields: a name, so that an object that was sent still has them.
 local STATE = "process.state"
@@ -28,11 +31,6 @@ local Process
 
 -- Classes made so far, by extend and here.
 local classes = 0
-
-local function is_callable(v)
-  local mt = getmetatable(v)
-  return type(v) == "function" or (type(mt) == "table" and mt.__call ~= nil)
-end
 
 -- What random numbers of this program begin with; a child adds its identity: no two are alike.
 local SEED = string.unpack("=i8", core.random(8))
@@ -123,6 +121,12 @@ end
 
 local Parent = {}
 
+local function check_timeout(timeout)
+  if timeout ~= nil and type(timeout) ~= "number" then
+    error("bad argument #1 to 'join' (number of seconds expected, got " .. type(timeout) .. ")", 3)
+  end
+end
+
 local function parent_tostring(self)
   return ("<Process name='%s' pid=%d parent>"):format(self.name, self.pid)
 end
@@ -134,6 +138,7 @@ function Parent:is_alive()
 end
 
 function Parent:join(timeout)
+  check_timeout(timeout)
   return core.join(self[STATE], timeout)
 end
 
@@ -152,62 +157,6 @@ local function parent_process()
       ident = pid }, parent_mt)
   end
   return st.parent
-end
-
---------------------------------------------------------------------------------
--- Arguments by name
-
-local function parameter_list(names, vararg)
-  local list = table.concat(names, ", ")
-  return "(" .. list .. (vararg and (#names > 0 and ", ..." or "...") or "") .. ")"
-end
-
--- Puts kwargs among the positional arguments, by the names of the target's parameters. Returns the
--- arguments as table.pack does.
-local function bind_arguments(target, args, kwargs)
-  local bound = table.pack(table.unpack(args, 1, args.n or #args))
-  if next(kwargs) == nil then
-    return bound
-  end
-  local f, skip = target, 0
-  if type(target) ~= "function" then
-    f, skip = getmetatable(target).__call, 1
-  end
-  local names, vararg
-  if type(f) == "function" then
-    names, vararg = core.parameters(f)
-  end
-  if not names then
-    error("kwargs: the parameters of a C function have no names; pass them in args", 3)
-  end
-  for _ = 1, skip do
-    table.remove(names, 1)
-  end
-  local rest = {}
-  for k, v in pairs(kwargs) do
-    rest[k] = v
-  end
-  for i, name in ipairs(names) do
-    if rest[name] ~= nil then
-      if i <= bound.n then
-        error("kwargs: parameter '" .. name .. "' is given twice, in args too; " ..
-          "the parameters are " .. parameter_list(names, vararg), 3)
-      end
-      bound[i] = rest[name]
-      rest[name] = nil
-    end
-  end
-  bound.n = math.max(bound.n, #names)
-  local unknown = next(rest)
-  if unknown ~= nil then
-    if not vararg then
-      error("kwargs: no parameter is called '" .. tostring(unknown) .. "'; the parameters are " ..
-        parameter_list(names, vararg), 3)
-    end
-    bound.n = bound.n + 1
-    bound[bound.n] = rest
-  end
-  return bound
 end
 
 --------------------------------------------------------------------------------
@@ -444,7 +393,7 @@ function Process:run()
   if st.target == nil then
     return
   end
-  local args = st.kwargs and bind_arguments(st.target, st.args, st.kwargs) or st.args
+  local args = st.kwargs and arguments.bind(st.target, st.args, st.kwargs) or st.args
   st.target(table.unpack(args, 1, args.n or #args))
 end
 
@@ -453,7 +402,7 @@ end
 local function child_main(self, target, args, kwargs)
   local st = self[STATE]
   local pid, ident, parent = core.getpid(), core.identity()
-  exit.begin_child(pid)
+  exit.begin_child()
   st.is_self, st.target, st.args, st.kwargs = true, target, args, kwargs
   st.parent_ident, st.parent_object = parent, current
   current, current_pid = self, pid
@@ -474,7 +423,7 @@ function Process:start()
   end
   local target, args, kwargs = st.target, st.args, st.kwargs
   if target ~= nil and kwargs then
-    bind_arguments(target, args, kwargs)
+    arguments.bind(target, args, kwargs)
   end
   reap()
   -- All that can be is written before the fork: afterwards every page written to is copied. The
@@ -504,9 +453,7 @@ end
 function Process:join(timeout)
   local st = state_of(self, "join")
   check_child(st, "join")
-  if timeout ~= nil and type(timeout) ~= "number" then
-    error("bad argument #1 to 'join' (number of seconds expected, got " .. type(timeout) .. ")", 2)
-  end
+  check_timeout(timeout)
   return st.child:join(timeout)
 end
 
@@ -523,22 +470,12 @@ function Process:is_alive()
 end
 
 -- p:terminate() p:kill() p:interrupt(): sends SIGTERM, SIGKILL, SIGINT; nothing after the end.
-function Process:terminate()
-  local st = state_of(self, "terminate")
-  check_child(st, "terminate")
-  st.child:signal(SIGTERM)
-end
-
-function Process:kill()
-  local st = state_of(self, "kill")
-  check_child(st, "kill")
-  st.child:signal(SIGKILL)
-end
-
-function Process:interrupt()
-  local st = state_of(self, "interrupt")
-  check_child(st, "interrupt")
-  st.child:signal(SIGINT)
+for method, signal in pairs{ terminate = SIGTERM, kill = SIGKILL, interrupt = SIGINT } do
+  Process[method] = function(self)
+    local st = state_of(self, method)
+    check_child(st, method)
+    st.child:signal(signal)
+  end
 end
 
 -- p:close(): releases what belongs to a process that has ended.

@@ -1,6 +1,7 @@
 -- How a process of the program ends: what was registered for its end, its children, and os.exit.
 
 local core = require "process.core"
+local is_callable = require("process.arguments").is_callable
 
 local EXIT = os.exit
 
@@ -9,11 +10,13 @@ local owner = core.getpid() -- the process to which they belong
 local is_child = false -- whether this process is a Process, and so ends by core.exit_child
 local finishing = false
 
+local finish
+
 -- A process has the handlers that it registered itself; a fork brings its parent's along, and they
 -- are forgotten the first time somebody asks.
 local function mine()
   if owner ~= core.getpid() then
-    owner, finishing = core.getpid(), false
+    owner, finishing, is_child = core.getpid(), false, false
     if #handlers > 0 then
       handlers = {}
     end
@@ -24,12 +27,12 @@ end
 -- atexit(f, ...): f(...) is called when this process ends ordinarily; the last registered is called
 -- first. Returns f.
 local function atexit(f, ...)
-  local mt = getmetatable(f)
-  if type(f) ~= "function" and not (mt and mt.__call) then
+  if not is_callable(f) then
     error("bad argument #1 to 'atexit' (function expected, got " .. type(f) .. ")", 2)
   end
   local own = mine()
   own[#own + 1] = table.pack(f, ...)
+  core.at_exit(finish) -- again: before the collector gives up what the handler may use
   return f
 end
 
@@ -46,7 +49,7 @@ end
 
 -- Runs the exit handlers, ends the daemons and waits for the other children; if the program was
 -- interrupted they are, too. An interrupt raises.
-local function finish(interrupted)
+finish = function(interrupted)
   mine()
   if finishing then
     return
@@ -60,12 +63,10 @@ local function finish(interrupted)
   end
 end
 
--- In a new child, before anything of the script runs.
-local function begin_child(pid)
-  is_child, owner, finishing = true, pid, false
-  if #handlers > 0 then
-    handlers = {}
-  end
+-- In a new Process, before anything of the script runs.
+local function begin_child()
+  mine()
+  is_child = true
 end
 
 -- os.exit([code[, close]]): a child ends as if its target had returned, with this exit code;
@@ -82,7 +83,7 @@ local function os_exit(code, close)
     end
   end
   finish()
-  if is_child and owner == core.getpid() then
+  if is_child then
     core.exit_child(code == nil and 0 or code == true and 0 or code == false and 1 or code)
   end
   EXIT(code, close)

@@ -9,8 +9,7 @@
 #include "bind/module.h"
 
 static struct mpl_event *self(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1);
-  return h->body;
+  return mpl_handle_body(L);
 }
 
 /* Event(): an event that is not set. */

@@ -14,8 +14,8 @@
 #include "proc/signal.h"
 #include "shm/slot.h"
 
-/* Registry key of the function. */
-static const char finish_key;
+/* Registry keys: the function, and the value whose finalizer calls it. */
+static const char finish_key, sentinel_key;
 
 /* Ends the children of an interrupted program and then the program, by SIGINT. */
 void mpl_finish_interrupted(void) {
@@ -41,13 +41,16 @@ int mpl_finish_run(lua_State *L) {
   return 0;
 }
 
-/* __gc of the sentinel: the state is being closed. */
+/* __gc of the sentinel: the state is being closed, or the sentinel was replaced by a later one. */
 static int state_closes(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &sentinel_key);
+  bool replaced = !lua_rawequal(L, 1, -1);
   lua_settop(L, 0);
-  return mpl_finish_run(L);
+  return replaced ? 0 : mpl_finish_run(L);
 }
 
-/* at_exit(f): f(interrupted) is called once before the program ends. */
+/* at_exit(f): f(interrupted) is called before the program ends, perhaps more than once. Given again, it is
+   called before the finalizers of all objects made until then. */
 int mpl_finish_at_exit(lua_State *L) {
   static bool registered;
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -58,7 +61,7 @@ int mpl_finish_at_exit(lua_State *L) {
   lua_pushcfunction(L, state_closes);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sentinel_key);
   if (!registered && atexit(leave_no_child) != 0) return luaL_error(L, "not enough memory");
   registered = true;
   return 0;

@@ -55,6 +55,11 @@ void mpl_handle_own(lua_State *L, struct mpl_handle *h, enum mpl_object_type typ
   lua_pop(L, 1);
 }
 
+/* Raises, because the handle at 1 was collected: a finalizer that runs later has kept it. */
+int mpl_handle_dead(lua_State *L) {
+  return luaL_argerror(L, 1, "the object was given up already, by the collector");
+}
+
 /* __gc of handles. */
 int mpl_handle_gc(lua_State *L) {
   struct mpl_handle *h = mpl_class_self(L, 1);

@@ -26,6 +26,14 @@ void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_
 struct mpl_handle *mpl_handle_new(lua_State *L, enum mpl_object_type type);
 void mpl_handle_own(lua_State *L, struct mpl_handle *handle, enum mpl_object_type type, uint64_t id);
 int mpl_handle_gc(lua_State *L);
+int mpl_handle_dead(lua_State *L);
+
+/* In a method: the body of the object whose handle is at 1. */
+static inline void *mpl_handle_body(lua_State *L) {
+  struct mpl_handle *h = mpl_class_self(L, 1);
+  if (h->body == NULL) mpl_handle_dead(L);
+  return h->body;
+}
 
 /* For the codec. */
 uint64_t mpl_handle_id(lua_State *L, int idx);

@@ -10,8 +10,7 @@
 #include "bind/module.h"
 
 static struct mpl_lock *self(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1);
-  return h->body;
+  return mpl_handle_body(L);
 }
 
 /* Lock(): a lock that is free. */

@@ -13,20 +13,21 @@
 #include "bind/blocking.h"
 #include "bind/codec.h"
 #include "bind/handle.h"
+#include "bind/interrupt.h"
 #include "bind/module.h"
 #include "shm/message.h"
 #include "shm/super.h"
 
 /* In a method: the queue at 1; raises if this process has closed it. */
 struct mpl_queue *mpl_queue_self(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1);
-  if (h->closed) {
+  struct mpl_queue *q = mpl_handle_body(L);
+  if (((struct mpl_handle *)lua_touserdata(L, 1))->closed) {
     lua_Debug d = {.name = NULL};
     if (lua_getstack(L, 0, &d)) lua_getinfo(L, "n", &d);
     luaL_error(L, "%s: the queue is closed (this process called its close)",
                d.name != NULL ? d.name : "Queue");
   }
-  return h->body;
+  return q;
 }
 
 /* Queue([maxsize]): an empty queue; no limit if maxsize is missing, nil, 0 or less. */
@@ -126,31 +127,31 @@ static int put_attempt(lua_State *L, struct mpl_blocking *op) {
   }
 }
 
-static int put(lua_State *L, int64_t deadline) {
+static int put(lua_State *L, struct mpl_queue *q, int64_t deadline) {
   struct put p;
   p.op = (struct mpl_blocking){.attempt = put_attempt,
                                .give_up = put_give_up,
                                .timed_out = full,
                                .deadline = deadline};
-  p.q = mpl_queue_self(L);
+  p.q = q;
   make_item(L, 2, &p.out, &p.item);
   return mpl_blocking_run(L, &p.op);
 }
 
 /* q:put(v[, block[, timeout]]): true; nil, "full"; nil, "closed". */
 static int queue_put(lua_State *L) {
-  mpl_queue_self(L);
+  struct mpl_queue *q = mpl_queue_self(L);
   luaL_checkany(L, 2);
   mpl_args_end(L, 4);
-  return put(L, mpl_args_block(L, 3));
+  return put(L, q, mpl_args_block(L, 3));
 }
 
 /* q:put_nowait(v): true; nil, "full"; nil, "closed". */
 static int queue_put_nowait(lua_State *L) {
-  mpl_queue_self(L);
+  struct mpl_queue *q = mpl_queue_self(L);
   luaL_checkany(L, 2);
   mpl_args_end(L, 2);
-  return put(L, 0);
+  return put(L, q, 0);
 }
 
 /*
@@ -171,8 +172,8 @@ static int decode_protected(lua_State *L) {
 
 /* Pushes the value of an item. A message is dropped then; if the value does not fit into memory it goes
    back to the queue first. */
-static void push_item(lua_State *L, struct mpl_queue *q, const struct mpl_queue_batch *batch, int i) {
-  const struct mpl_queue_got *item = &batch->item[i];
+static void push_item(lua_State *L, struct mpl_queue *q, const struct mpl_queue_batch *batch) {
+  const struct mpl_queue_got *item = &batch->item[0];
   if (item->message == 0) {
     mpl_codec_decode(L, batch->bytes + item->at, item->size, NULL, 0);
     return;
@@ -207,7 +208,7 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
   batch.capacity = sizeof bytes;
   enum mpl_status s = mpl_queue_get(g->q, 1, &batch, &op->wait, op->deadline);
   switch (s) {
-    case MPL_OK: push_item(L, g->q, &batch, 0); return 1;
+    case MPL_OK: push_item(L, g->q, &batch); return 1;
     case MPL_BLOCK:
     case MPL_SIGNAL: return MPL_BLOCKING_AGAIN;
     case MPL_TIMEOUT: return empty(L, op);
@@ -216,32 +217,34 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
   }
 }
 
-static int get(lua_State *L, int64_t deadline) {
+static int get(lua_State *L, struct mpl_queue *q, int64_t deadline) {
   struct get g = {.op = {.attempt = get_attempt,
                          .give_up = get_give_up,
                          .timed_out = empty,
                          .deadline = deadline},
-                  .q = mpl_queue_self(L)};
+                  .q = q};
   return mpl_blocking_run(L, &g.op);
 }
 
 /* q:get([block[, timeout]]): the value, exactly one result; nil, "empty"; nil, "closed". */
 static int queue_get(lua_State *L) {
+  struct mpl_queue *q = mpl_queue_self(L);
   mpl_args_end(L, 3);
-  return get(L, mpl_args_block(L, 2));
+  return get(L, q, mpl_args_block(L, 2));
 }
 
 /* q:get_nowait(): as q:get(false). */
 static int queue_get_nowait(lua_State *L) {
+  struct mpl_queue *q = mpl_queue_self(L);
   mpl_args_end(L, 1);
-  return get(L, 0);
+  return get(L, q, 0);
 }
 
 /* The iterator of items: the next value, nothing once the queue was shut down and is empty. */
 static int next_item(lua_State *L) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(2));
-  int n = get(L, MPL_NEVER);
+  int n = get(L, mpl_queue_self(L), MPL_NEVER);
   return n == 1 ? 1 : 0;
 }
 
@@ -284,7 +287,9 @@ static int queue_shutdown(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
   mpl_args_end(L, 2);
   if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TBOOLEAN);
-  enum mpl_status s = mpl_queue_shutdown(q, lua_toboolean(L, 2));
+  enum mpl_status s;
+  while ((s = mpl_queue_shutdown(q, lua_toboolean(L, 2))) == MPL_SIGNAL)
+    mpl_interrupt_attend(L, NULL, NULL);
   return s == MPL_OK ? 0 : mpl_args_raise(L, s);
 }
 
@@ -303,8 +308,7 @@ static int queue_nothing(lua_State *L) {
 }
 
 static int queue_tostring(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1);
-  struct mpl_queue *q = h->body;
+  struct mpl_queue *q = mpl_handle_body(L);
   const char *state = mpl_load64_acq(&q->state) != MPL_QUEUE_OPEN ? " shut down" : "";
   if (q->maxsize == 0)
     lua_pushfstring(L, "<Queue at %p size=%I%s>", (void *)q, (LUAI_UACINT)mpl_queue_size(q), state);

@@ -16,9 +16,6 @@
 /* Bytes of small items that are taken at once. */
 #define BATCH_BYTES (8 * MPL_QUEUE_INLINE)
 
-/* Messages that put_many has in hand at once; the hand is small. */
-#define MESSAGES 8
-
 /*
 ** Putting
 */
@@ -126,10 +123,9 @@ static enum mpl_status prepare(struct put_many *p) {
     p->piece[p->n] = (struct mpl_piece){p->all->bytes.data + e->at, e->size};
     *item = (struct mpl_queue_item){.pieces = &p->piece[p->n], .npieces = 1, .size = e->size};
     if (e->size <= MPL_QUEUE_INLINE && e->nrefs == 0) continue;
-    if (messages++ == MESSAGES) break;
-    struct mpl_piece piece = {p->all->bytes.data + e->at, e->size};
+    if (messages++ == MPL_QUEUE_MESSAGES) break;
     enum mpl_status s =
-        mpl_queue_message(&piece, 1, e->size, refs + e->refs_at, e->nrefs, &item->message);
+        mpl_queue_message(&p->piece[p->n], 1, e->size, refs + e->refs_at, e->nrefs, &item->message);
     if (s != MPL_OK) return s;
   }
   return MPL_OK;
@@ -174,7 +170,10 @@ static int put_attempt(lua_State *L, struct mpl_blocking *op) {
       case MPL_SIGNAL: return MPL_BLOCKING_AGAIN;
       case MPL_TIMEOUT: put_give_up(op); return put_refused(L, p, "full");
       case MPL_CLOSED: put_give_up(op); return put_refused(L, p, "closed");
-      default: put_give_up(op); return mpl_args_raise(L, s);
+      default:
+        put_give_up(op);
+        return luaL_error(L, "%s; the first %d of %d items were put", mpl_args_text(s),
+                          (int)p->next, (int)p->count);
     }
   }
   lua_pushboolean(L, 1);
@@ -226,15 +225,30 @@ static int decode_batch(lua_State *L) {
       mpl_queue_decode(L, item->message);
     else
       mpl_codec_decode(L, g->bytes + item->at, item->size, NULL, 0);
-    lua_rawseti(L, 1, ++g->count);
-    if (item->message != 0) mpl_queue_drop(item->message);
+    lua_rawseti(L, 1, g->count + 1);
+    g->count++;
     g->decoded++;
+    if (item->message != 0) mpl_queue_drop(item->message);
   }
   return 0;
 }
 
-/* Decodes a batch into the list at `list`. If that fails the messages that were not decoded go back to
-   the queue, and the error is raised. */
+/* Gives the items of the batch from `first` on back to the queue, in their order. One for which there is
+   no shared memory is lost. */
+static void give_back(struct get_many *g, int first) {
+  for (int i = g->batch.n - 1; i >= first; i--) {
+    const struct mpl_queue_got *item = &g->batch.item[i];
+    struct mpl_piece piece = {g->bytes + item->at, item->size};
+    mpl_off message = item->message;
+    if (message == 0 && mpl_queue_message(&piece, 1, piece.size, NULL, 0, &message) != MPL_OK)
+      continue;
+    if (mpl_queue_unget(g->q, message) != MPL_OK) mpl_queue_drop(message);
+  }
+}
+
+/* Decodes a batch into the list at `list`. If an item cannot be decoded the rest goes back to the queue.
+   What comes before it is enough if there is anything: the item goes back, too, and fails when it is got
+   again; else the error is raised, and the item is lost unless it was memory that failed. */
 static void take_batch(lua_State *L, struct get_many *g, int list) {
   g->decoded = 0;
   lua_pushcfunction(L, decode_batch);
@@ -242,13 +256,13 @@ static void take_batch(lua_State *L, struct get_many *g, int list) {
   lua_pushlightuserdata(L, g);
   int status = lua_pcall(L, 2, 0, 0);
   if (status == LUA_OK) return;
-  for (int i = g->batch.n - 1; i >= g->decoded; i--) {
-    mpl_off message = g->batch.item[i].message;
-    bool damaged = i == g->decoded && status != LUA_ERRMEM;
-    if (message != 0 && (damaged || mpl_queue_unget(g->q, message) != MPL_OK))
-      mpl_queue_drop(message);
-  }
-  lua_error(L);
+  bool keep = g->count > 0 || status == LUA_ERRMEM;
+  mpl_off failed = g->batch.item[g->decoded].message;
+  give_back(g, keep ? g->decoded : g->decoded + 1);
+  if (!keep && failed != 0) mpl_queue_drop(failed);
+  if (g->count == 0) lua_error(L);
+  g->max = g->count; /* no more */
+  lua_pop(L, 1);
 }
 
 static void get_give_up(struct mpl_blocking *op) {

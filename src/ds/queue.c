@@ -106,7 +106,7 @@ static enum mpl_status put_all(struct mpl_queue *q, const struct mpl_queue_item 
     int first = i, hands = 0;
     for (; i < n && at + record_size(&items[i]) <= room; i++) {
       if (items[i].message != 0) {
-        if (++hands > MPL_QUEUE_BATCH / 4) break; /* bounded by the journal */
+        if (++hands > MPL_QUEUE_MESSAGES) break; /* bounded by the journal */
         mpl_hand_take(mpl_self, items[i].message);
       }
       write_record(tail, at, &items[i]);
@@ -218,7 +218,7 @@ static mpl_off take_some(struct mpl_queue *q, int max, struct mpl_queue_batch *o
     mpl_off head = mpl_load64_rlx(&q->head);
     uint64_t at = mpl_load64_rlx(&q->head_at);
     left = tx_next_segment(q, &head, &at);
-    while (out->n < max && messages < MPL_QUEUE_BATCH / 4) {
+    while (out->n < max && messages < MPL_QUEUE_MESSAGES) {
       uint64_t kind = *word_at(head, at) & KIND_MASK;
       if (kind == NEXT || !tx_take_record(head, &at, out)) break;
       messages += kind == MESSAGE;
@@ -312,10 +312,10 @@ static void drop_items(struct mpl_queue *q) {
 }
 
 /* For every process: puts fail from now on, gets fail once the queue is empty, or at once if
-   `immediate`, which also drops the items. */
+   `immediate`, which also drops the items. MPL_OK, or MPL_SIGNAL, MPL_DAMAGED and it is as it was. */
 enum mpl_status mpl_queue_shutdown(struct mpl_queue *q, bool immediate) {
-  enum mpl_status s = mpl_robust_lock(&q->put_lock);
-  if (s == MPL_DAMAGED) return s;
+  enum mpl_status s = mpl_section_enter(&q->put_lock, MPL_NEVER);
+  if (s != MPL_OK) return s;
   uint64_t state = immediate ? MPL_QUEUE_EMPTIED : MPL_QUEUE_SHUT;
   mpl_tx_wake(&q->not_empty, MPL_EC_ALL);
   mpl_tx_wake(&q->not_full, MPL_EC_ALL);

@@ -7,7 +7,8 @@
 ** exists from the moment that `put` counts it and is gone when `got` does; both are published by the
 ** commit of a section, so a death leaves an item in the queue or not, never torn and never twice.
 **
-** Guards: put_lock for the tail and `put`, get_lock for the head, the front and `got`. A segment is
+** Guards: put_lock for the tail and `put`, get_lock for the head, the front and `got`. (The very first
+** segment is made head by its putter: no getter looks at the head before there is an item.) A segment is
 ** written beyond the tail by the putter alone, and read before the tail by the getter alone.
 **
 ** The front is a list of messages that were got and given back; they are got again before all others.
@@ -27,6 +28,9 @@
 
 /* Most items that one call puts or gets under one lock. */
 #define MPL_QUEUE_BATCH 32
+
+/* Most messages among them that one section moves: bounded by the journal and the hand. */
+#define MPL_QUEUE_MESSAGES 8
 
 enum mpl_queue_state { MPL_QUEUE_OPEN, MPL_QUEUE_SHUT, MPL_QUEUE_EMPTIED };
 
