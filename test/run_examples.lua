@@ -3,7 +3,7 @@
 --   ./mpl test/run_examples.lua [name ...]
 --
 -- Prints a line for each complaint, then a summary; the exit status is 1 after a failure. The
--- runner tests itself first. Where MPL_SUMMARY names a file, the summary is appended to it.
+-- runner tests itself first.
 
 local root = arg[0]:match("^(.*)test/[^/]*$") or "../"
 package.path = root .. "test/examples_lib/?.lua;" .. package.path
@@ -65,13 +65,6 @@ local function strays(names)
   return list
 end
 
-local function append_summary(passed, failed)
-  local path = os.getenv("MPL_SUMMARY")
-  if not path then return end
-  local file <close> = assert(io.open(path, "a"))
-  file:write("examples ", passed, " ", failed, "\n")
-end
-
 local function main(wanted)
   local passed, failed = 0, 0
   local function count(name, complaints)
@@ -88,7 +81,6 @@ local function main(wanted)
     name = name:match("([^/]+)%.lua$") or name
     count(name, check_example(name, index))
   end
-  append_summary(passed, failed)
   print(("%d passed, %d failed"):format(passed, failed))
   return failed == 0
 end

@@ -11,8 +11,7 @@
 -- "..." in a text stands for anything; a run of spaces or tabs is one space.
 --
 -- It is also a failure if a page has a link that leads nowhere, or if no page mentions something
--- that the module has. The checks are tested themselves first. Where MPL_SUMMARY names a file, the
--- summary is appended to it.
+-- that the module has. The checks are tested themselves first.
 
 local root = arg[0]:match("^(.*)test/[^/]*$") or "../"
 
@@ -221,13 +220,6 @@ end
 
 --------------------------------------------------------------------------------
 
-local function append_summary(passed, failed)
-  local path = os.getenv("MPL_SUMMARY")
-  if not path then return end
-  local file <close> = assert(io.open(path, "a"))
-  file:write("manual ", passed, " ", failed, "\n")
-end
-
 local function main(pages)
   local passed, failed = 0, 0
   local function count(name, complaints)
@@ -253,7 +245,6 @@ local function main(pages)
     count("not in the manual", missing(names_of(require "process"), table.concat(whole)))
   end
   os.execute("rm -r " .. quoted(folder))
-  append_summary(passed, failed)
   print(("%d passed, %d failed"):format(passed, failed))
   return failed == 0
 end

@@ -1,8 +1,8 @@
 /*
-** Ctrl-C and the timer tick in running Lua code.
+** Ctrl-C in running Lua code.
 **
 ** SIGINT becomes the error "interrupted!" in the code that runs: at the next instruction, by a hook
-** that the signal handler sets, or out of a wait of this module. Hooks belong to a coroutine, so the
+** that the signal handler sets (and again at each tick, proc/signal.h), or out of a wait of this module. Hooks belong to a coroutine, so the
 ** coroutine that runs is kept track of by wrapping coroutine.resume and coroutine.wrap.
 */
 #ifndef MPL_BIND_INTERRUPT_H

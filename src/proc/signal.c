@@ -3,10 +3,8 @@
 */
 #include "proc/signal.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,10 +14,19 @@
 /* A real-time signal, far from those that programs use for themselves. */
 #define TICK_SIGNAL (SIGRTMAX - 3)
 
+/* How often a pending interrupt is brought to mind, ns. */
+#define TICK_NS (5 * 1000 * 1000L)
+
 static void (*on_interrupt)(void);
-static void (*on_tick)(void);
 static timer_t timer;
-static pid_t timer_owner; /* process that made the timer; a fork takes none along */
+static bool timer_made; /* for this process: a fork takes no timer along */
+
+/* Starts or stops the tick. May be called in a handler. */
+static void tick(bool on) {
+  if (!timer_made) return;
+  struct itimerspec spec = {{0, on ? TICK_NS : 0}, {0, on ? TICK_NS : 0}};
+  timer_settime(timer, 0, &spec, NULL);
+}
 
 static void attend(uint32_t bit) {
   mpl_or32_ar(&mpl_wait_attention, bit);
@@ -35,6 +42,7 @@ static void handle_interrupt(int sig) {
   }
   attend(MPL_SIGNAL_INTERRUPT);
   if (on_interrupt != NULL) on_interrupt();
+  tick(true);
 }
 
 static void handle_child(int sig) {
@@ -42,10 +50,14 @@ static void handle_child(int sig) {
   attend(MPL_SIGNAL_CHILD);
 }
 
+/* As long as an interrupt is pending: which coroutine runs may have changed just when the signal came, or
+   C code may have run one of its own. */
 static void handle_tick(int sig) {
   (void)sig;
-  attend(MPL_SIGNAL_TICK);
-  if (on_tick != NULL) on_tick();
+  if (!mpl_signal_pending(MPL_SIGNAL_INTERRUPT))
+    tick(false);
+  else if (on_interrupt != NULL)
+    on_interrupt();
 }
 
 /* SA_RESTART: a script's own reads and writes do not fail because a child ended. */
@@ -60,9 +72,20 @@ static bool is_ignored(int sig) {
   return sigaction(sig, NULL, &a) == 0 && a.sa_handler == SIG_IGN;
 }
 
+/* Makes the timer of the tick; without one an interrupt is brought to mind only once. */
+static void make_timer(void) {
+  struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK_SIGNAL};
+  timer_made = timer_create(CLOCK_MONOTONIC, &e, &timer) == 0;
+}
+
 /* Takes over SIGINT, unless the program was started with it ignored. */
 void mpl_signal_hear_interrupts(void) {
-  if (!is_ignored(SIGINT)) set_handler(SIGINT, handle_interrupt);
+  if (is_ignored(SIGINT)) return;
+  if (!timer_made) {
+    set_handler(TICK_SIGNAL, handle_tick);
+    make_timer();
+  }
+  set_handler(SIGINT, handle_interrupt);
 }
 
 /* Takes over SIGCHLD, also where it was ignored: exit codes could not be had otherwise. */
@@ -94,6 +117,7 @@ bool mpl_signal_hears_children(void) {
 /* In a child after the fork: what was the parent's to attend to is not the child's. */
 void mpl_signal_forget(void) {
   mpl_store32_rlx(&mpl_wait_attention, 0);
+  if (timer_made) make_timer();
 }
 
 /* Ends the process as the default action of SIGINT does; a shell shows status 130. */
@@ -104,23 +128,4 @@ void mpl_signal_die_of_interrupt(void) {
   sigaddset(&set, SIGINT);
   sigprocmask(SIG_UNBLOCK, &set, NULL);
   raise(SIGINT);
-}
-
-/*
-** Has a tick come every `period` nanoseconds, or no more if it is 0; f is called in its handler. False
-** and errno if there is no timer to be had.
-*/
-bool mpl_signal_tick(int64_t period, void (*f)(void)) {
-  struct itimerspec spec = {{0, 0}, {0, 0}};
-  if (timer_owner != getpid()) {
-    if (period == 0) return true;
-    struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK_SIGNAL};
-    set_handler(TICK_SIGNAL, handle_tick);
-    if (timer_create(CLOCK_MONOTONIC, &e, &timer) != 0) return false;
-    timer_owner = getpid();
-  }
-  on_tick = f;
-  spec.it_value.tv_sec = spec.it_interval.tv_sec = (time_t)(period / MPL_NS_PER_S);
-  spec.it_value.tv_nsec = spec.it_interval.tv_nsec = (long)(period % MPL_NS_PER_S);
-  return timer_settime(timer, 0, &spec, NULL) == 0;
 }

@@ -1,6 +1,6 @@
 /*
 ** Signals that concern the module: SIGINT (somebody wants the script to stop), SIGCHLD (a child has
-** changed) and the timer tick.
+** changed) and the timer tick, which brings an interrupt to mind until it is attended to.
 **
 ** Handlers set a bit of mpl_wait_attention and ring the doorbell, so that every sleep of this module
 ** ends; the Lua side takes the bits (mpl_signal_take) and acts. A handler touches nothing else, but
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum mpl_signal_bit { MPL_SIGNAL_INTERRUPT = 1, MPL_SIGNAL_CHILD = 2, MPL_SIGNAL_TICK = 4 };
+enum mpl_signal_bit { MPL_SIGNAL_INTERRUPT = 1, MPL_SIGNAL_CHILD = 2 };
 
 void mpl_signal_hear_interrupts(void);
 void mpl_signal_hear_children(void);
@@ -22,6 +22,5 @@ bool mpl_signal_pending(uint32_t bits);
 bool mpl_signal_hears_children(void);
 void mpl_signal_forget(void);
 void mpl_signal_die_of_interrupt(void);
-bool mpl_signal_tick(int64_t period, void (*f)(void));
 
 #endif
