@@ -406,12 +406,12 @@ static void leave(void) {
 static void setup_slots(void) {
   struct mpl_slot *slot;
   for (int i = 0; i < MPL_SLOT_CHUNK - 2; i++)
-    CHECK(mpl_slot_reserve("taken", false, &slot) == MPL_OK);
+    CHECK(mpl_slot_reserve("taken", &slot) == MPL_OK);
 }
 
 static void reserve_slot(void) {
   struct mpl_slot *slot;
-  CHECK(mpl_slot_reserve("beyond", false, &slot) == MPL_OK);
+  CHECK(mpl_slot_reserve("beyond", &slot) == MPL_OK);
   CHECK(mpl_slot_index(mpl_slot_ident(slot)) >= MPL_SLOT_CHUNK);
 }
 

@@ -40,7 +40,7 @@ static void *live(void *arg) {
 }
 
 static void start(struct member *m) {
-  CHECK(mpl_slot_reserve("thread", false, &m->slot) == MPL_OK);
+  CHECK(mpl_slot_reserve("thread", &m->slot) == MPL_OK);
   m->ident = mpl_slot_ident(m->slot);
   CHECK(pthread_create(&m->thread, NULL, live, m) == 0);
 }
