@@ -91,7 +91,7 @@ local function current_process()
   return current
 end
 
--- Reaps the children that have ended and takes them out of the list, which begins anew after a fork.
+-- Reaps the children that have ended and takes them out of the list; a fork begins a new one.
 local function reap()
   if children_pid ~= current_pid then
     children, children_pid = {}, current_pid
@@ -124,6 +124,8 @@ local Parent = {}
 local function check_timeout(timeout)
   if timeout ~= nil and type(timeout) ~= "number" then
     error("bad argument #1 to 'join' (number of seconds expected, got " .. type(timeout) .. ")", 3)
+  elseif timeout ~= timeout then
+    error("bad argument #1 to 'join' (a timeout is a number of seconds, not NaN)", 3)
   end
 end
 
@@ -191,7 +193,11 @@ local getters = {
     elseif not is_own_child(st) then
       error("only the parent of a process has its sentinel", 3)
     end
-    return st.child:sentinel()
+    local fd, message = st.child:sentinel()
+    if not fd then
+      error(message, 3)
+    end
+    return fd
   end,
 }
 getters.ident = getters.pid

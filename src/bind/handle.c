@@ -24,12 +24,24 @@ void mpl_handle_open(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &classes_key);
 }
 
+/* Makes the methods, on top of the stack, known as a module, and pops them: error messages find their
+   names there when a call has none, as in pcall(q.put, q), and the codec finds them, too. */
+static void name_methods(lua_State *L, const char *class_name) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushfstring(L, "process.%s", class_name);
+  lua_pushvalue(L, -3);
+  lua_settable(L, -3);
+  lua_pop(L, 2);
+}
+
 /* Registers a class whose userdata are handles of objects of this type. */
 void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_class *class) {
   mpl_class_register(L, class);
   class_of[type] = class;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &classes_key);
   mpl_class_push_metatable(L, class);
+  lua_getfield(L, -1, "__index");
+  name_methods(L, class->name);
   lua_pushboolean(L, 1);
   lua_rawset(L, -3);
   lua_pop(L, 1);
@@ -70,7 +82,7 @@ int mpl_handle_gc(lua_State *L) {
   return 0;
 }
 
-/* Id of the shared object at idx; 0 if it is none. */
+/* Id of the shared object at idx; 0 if it is none, or this process has closed it. */
 uint64_t mpl_handle_id(lua_State *L, int idx) {
   struct mpl_handle *h = lua_touserdata(L, idx);
   if (h == NULL || !lua_getmetatable(L, idx)) return 0;
@@ -78,7 +90,7 @@ uint64_t mpl_handle_id(lua_State *L, int idx) {
   lua_insert(L, -2);
   bool known = lua_istable(L, -2) && lua_rawget(L, -2) == LUA_TBOOLEAN;
   lua_pop(L, 2);
-  return known ? h->id : 0;
+  return known && !h->closed ? h->id : 0;
 }
 
 /* Pushes the handle of an object; raises if there is no such object. */

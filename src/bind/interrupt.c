@@ -28,17 +28,36 @@ static int raise_interrupted(lua_State *L) {
   return lua_error(L);
 }
 
+/* The script's own hook, which comes back after ours has struck. Written by the handler before it sets
+   the hook that reads it. */
+static struct {
+  lua_State *owner;
+  lua_Hook hook;
+  int mask, count;
+} replaced;
+
 static void hook(lua_State *L, lua_Debug *where) {
   (void)where;
-  lua_sethook(L, NULL, 0, 0);
+  if (replaced.owner == L)
+    lua_sethook(L, replaced.hook, replaced.mask, replaced.count);
+  else
+    lua_sethook(L, NULL, 0, 0);
   /* A wait may have raised the error before the hook struck. */
   if (mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) raise_interrupted(L);
 }
 
-/* Signal handler: lua_sethook is the one function of Lua that may be called in one. */
+/* Signal handler: lua_sethook is the one function of Lua that may be called in one, and its like that
+   only read what it sets. */
 static void on_interrupt(void) {
   lua_State *L = running;
-  if (L != NULL) lua_sethook(L, hook, ANY_EVENT, 1);
+  if (L == NULL) return;
+  if (lua_gethook(L) != hook) {
+    replaced.owner = L;
+    replaced.hook = lua_gethook(L);
+    replaced.mask = lua_gethookmask(L);
+    replaced.count = lua_gethookcount(L);
+  }
+  lua_sethook(L, hook, ANY_EVENT, 1);
 }
 
 /*

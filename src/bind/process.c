@@ -72,17 +72,20 @@ enum { HANDLE = 1, BODY, FINISH, NAME, DAEMON, FIRST_ARGUMENT };
    error is reported and gives 1. */
 _Noreturn static void live(lua_State *L) {
   int code = 0, top = lua_gettop(L), handler = top + 1;
+  bool interrupted = false;
   lua_pushcfunction(L, message_handler);
   lua_pushvalue(L, BODY);
   for (int i = FIRST_ARGUMENT; i <= top; i++) lua_pushvalue(L, i);
   if (lua_pcall(L, top - FIRST_ARGUMENT + 1, 1, handler) != LUA_OK) {
+    interrupted = was_interrupted(L);
     report(L);
     code = 1;
   } else if (lua_isinteger(L, -1)) {
     code = (int)lua_tointeger(L, -1);
   }
   lua_pushvalue(L, FINISH);
-  if (lua_pcall(L, 0, 0, handler) != LUA_OK) {
+  lua_pushboolean(L, interrupted);
+  if (lua_pcall(L, 1, 0, handler) != LUA_OK) {
     report(L);
     code = 1;
     mpl_exit_interrupt_children();
@@ -100,7 +103,7 @@ static int process_child(lua_State *L) {
 }
 
 /* start(handle, body, finish, name, daemon, ...): forks. In the child body(...) may give an exit code,
-   finish() ends what it has begun, and nothing returns. In the parent true, and the handle is the
+   finish(interrupted) ends what it has begun, and nothing returns. In the parent true, and the handle is the
    child's; nil, message. */
 static int process_start(lua_State *L) {
   struct child_handle *h = mpl_class_self(L, HANDLE);
@@ -174,10 +177,10 @@ static int child_signal(lua_State *L) {
   return 0;
 }
 
-/* child:sentinel(): a descriptor that polls readable once the child has ended. */
+/* child:sentinel(): a descriptor that polls readable once the child has ended; nil, message, errno. */
 static int child_sentinel(lua_State *L) {
   int fd = mpl_child_pidfd(self(L));
-  if (fd < 0) return luaL_error(L, "sentinel: %s", strerror(errno));
+  if (fd < 0) return luaL_fileresult(L, 0, "sentinel");
   lua_pushinteger(L, fd);
   return 1;
 }

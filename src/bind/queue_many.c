@@ -9,6 +9,7 @@
 #include "bind/args.h"
 #include "bind/blocking.h"
 #include "bind/class.h"
+#include "bind/interrupt.h"
 #include "bind/module.h"
 #include "bind/queue.h"
 #include "shm/super.h"
@@ -79,6 +80,7 @@ static int encode_all(lua_State *L) {
   while (e->n < n) {
     lua_geti(L, 1, ++e->n);
     encode_one(L, e);
+    mpl_interrupt_attend(L, NULL, NULL);
   }
   return 0;
 }
@@ -180,6 +182,15 @@ static int put_attempt(lua_State *L, struct mpl_blocking *op) {
   return 1;
 }
 
+/* The length of the list at 2: its field n, else its border. */
+static lua_Integer list_length(lua_State *L) {
+  if (lua_getfield(L, 2, "n") == LUA_TNIL) lua_pushinteger(L, luaL_len(L, 2));
+  luaL_argcheck(L, lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 0 &&
+                       lua_tointeger(L, -1) <= INT32_MAX,
+                2, "its field n is no length of a list");
+  return lua_tointeger(L, -1);
+}
+
 /* q:put_many(list[, block[, timeout]]): puts the values of a list (with its field n, nils included) in
    their order. true; or nil, "full" or "closed", and how many were put. */
 int mpl_queue_put_many(lua_State *L) {
@@ -188,9 +199,7 @@ int mpl_queue_put_many(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   mpl_args_end(L, 4);
   int64_t deadline = mpl_args_block(L, 3);
-  lua_Integer n = luaL_len(L, 2);
-  if (lua_getfield(L, 2, "n") == LUA_TNUMBER) n = lua_tointeger(L, -1);
-  lua_pop(L, 1);
+  lua_Integer n = list_length(L);
   struct encodings *all = encode_list(L, n);
   p.op = (struct mpl_blocking){.attempt = put_attempt,
                                .give_up = put_give_up,

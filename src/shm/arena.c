@@ -11,7 +11,7 @@
 
 /* Address space costs nothing, so reserve plenty; try less where the system refuses. */
 #define RESERVE_MAX ((uint64_t)256 << 30)
-#define RESERVE_MIN ((uint64_t)64 << 20)
+#define RESERVE_MIN ((uint64_t)8 << 20)
 
 struct mpl_arena_view mpl_arena = {.fd = -1};
 
