@@ -35,7 +35,8 @@ static void *live(void *arg) {
   m->work(m->number);
   mpl_reflist_drop_all(mpl_self);
   mpl_object_bury();
-  mpl_store64_rlx(&mpl_self->state, MPL_SLOT_ENDED);
+  mpl_store64_rlx(&mpl_self->state,
+                  mpl_slot_state_word(mpl_slot_ident(mpl_self), MPL_SLOT_ENDED));
   return NULL;
 }
 

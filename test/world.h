@@ -109,7 +109,7 @@ static inline void world_sweep(void) {
   for (uint64_t i = 0; i < mpl_slot_count(); i++) {
     struct mpl_slot *slot = mpl_slot_at(i);
     uint64_t reserver = mpl_load64_rlx(&slot->reserver);
-    if (mpl_load64_rlx(&slot->state) == MPL_SLOT_RESERVED && !mpl_slot_ident_lives(reserver))
+    if (mpl_slot_state_of(slot) == MPL_SLOT_RESERVED && !mpl_slot_ident_lives(reserver))
       mpl_recover_unclaimed(slot, mpl_slot_ident(slot));
   }
   mpl_recover_all();

@@ -183,12 +183,12 @@ int mpl_os_ready_fd(void) {
   return eventfd(1, EFD_CLOEXEC);
 }
 
-/* Reaps the child `pid`, and only that one. 1 and *status (as waitpid), 0 if it still runs and
-   `block` is false, -1 and errno (ECHILD: somebody else has reaped it). Retries on EINTR. */
-int mpl_os_wait_pid(pid_t pid, int *status, bool block) {
+/* Reaps the child `pid`, and only that one. 1 and *status (as waitpid), 0 if it still runs, -1 and errno
+   (ECHILD: somebody else has reaped it). Retries on EINTR. */
+int mpl_os_wait_pid(pid_t pid, int *status) {
   pid_t r;
   do {
-    r = waitpid(pid, status, block ? 0 : WNOHANG);
+    r = waitpid(pid, status, WNOHANG);
   } while (r < 0 && errno == EINTR);
   return r == pid ? 1 : (int)r;
 }

@@ -43,7 +43,7 @@ int mpl_os_futex_wake(mpl_a32 *word, int n);
 pid_t mpl_os_fork(void);
 int mpl_os_pidfd(pid_t pid);
 int mpl_os_ready_fd(void);
-int mpl_os_wait_pid(pid_t pid, int *status, bool block);
+int mpl_os_wait_pid(pid_t pid, int *status);
 int mpl_os_die_with_parent(int sig);
 
 #endif

@@ -43,7 +43,9 @@ static int acquired(lua_State *L, enum mpl_status s) {
 
 static int acquire_attempt(lua_State *L, struct mpl_blocking *op) {
   enum mpl_status s = mpl_lock_try(((struct acquire *)op)->lock, 0, &op->wait);
-  return s == MPL_BLOCK ? MPL_BLOCKING_AGAIN : acquired(L, s);
+  if (s == MPL_BLOCK) return MPL_BLOCKING_AGAIN;
+  mpl_wait_done(&op->wait);
+  return acquired(L, s);
 }
 
 static void acquire_give_up(struct mpl_blocking *op) {
@@ -58,8 +60,8 @@ static int acquire_timed_out(lua_State *L, struct mpl_blocking *op) {
 }
 
 static int acquire(lua_State *L, struct mpl_lock *lock, int64_t deadline) {
-  struct mpl_wait unused;
-  enum mpl_status s = mpl_lock_try(lock, 0, &unused); /* most locks are free: no more than that */
+  struct mpl_wait none = MPL_WAIT_INIT;
+  enum mpl_status s = mpl_lock_try(lock, 0, &none); /* most locks are free: no more than that */
   if (s != MPL_BLOCK) return acquired(L, s);
   struct acquire a = {.op = {.attempt = acquire_attempt,
                              .give_up = acquire_give_up,

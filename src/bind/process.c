@@ -171,6 +171,7 @@ static int child_join(lua_State *L) {
 static int child_signal(lua_State *L) {
   struct mpl_child *c = self(L);
   int sig = (int)luaL_checkinteger(L, 2);
+  if (mpl_child_ended(c)) return 0;
   struct mpl_slot *slot = mpl_slot_find(c->ident);
   if (sig == SIGINT && slot != NULL) mpl_store64_rlx(&slot->interrupt, 1);
   if (mpl_child_signal(c, sig) != 0) return luaL_error(L, "kill: %s", strerror(errno));

@@ -114,6 +114,7 @@ static int put_attempt(lua_State *L, struct mpl_blocking *op) {
   struct put *p = (struct put *)op;
   int done;
   enum mpl_status s = mpl_queue_put(p->q, &p->item, 1, &done, &op->wait, op->deadline);
+  if (s != MPL_BLOCK && s != MPL_SIGNAL) mpl_wait_done(&op->wait);
   switch (s) {
     case MPL_OK:
       mpl_codec_release(&p->out);
@@ -207,6 +208,7 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
   batch.bytes = bytes;
   batch.capacity = sizeof bytes;
   enum mpl_status s = mpl_queue_get(g->q, 1, &batch, &op->wait, op->deadline);
+  if (s != MPL_BLOCK && s != MPL_SIGNAL) mpl_wait_done(&op->wait);
   switch (s) {
     case MPL_OK: push_item(L, g->q, &batch); return 1;
     case MPL_BLOCK:

@@ -12,6 +12,7 @@
 #include "bind/interrupt.h"
 #include "bind/module.h"
 #include "bind/queue.h"
+#include "shm/reflist.h"
 #include "shm/super.h"
 
 /* Bytes of small items that are taken at once. */
@@ -35,6 +36,9 @@ struct encodings {
 
 static int encodings_gc(lua_State *L) {
   struct encodings *e = lua_touserdata(L, 1);
+  const uint64_t *refs = (const uint64_t *)(const void *)e->refs.data;
+  for (size_t i = 0; i < e->refs.size / sizeof *refs; i++) mpl_reflist_release(refs[i]);
+  e->refs.size = 0;
   mpl_buf_free(&e->bytes);
   mpl_buf_free(&e->refs);
   mpl_buf_free(&e->items);
@@ -64,8 +68,11 @@ static void encode_one(lua_State *L, struct encodings *e) {
                          .size = out.size,
                          .refs_at = e->refs.size / sizeof *out.refs,
                          .nrefs = out.nrefs};
-  bool ok = mpl_buf_append(&e->refs, out.refs, out.nrefs * sizeof *out.refs) &&
-            mpl_buf_append(&e->items, &item, sizeof item);
+  bool ok = mpl_buf_append(&e->refs, out.refs, out.nrefs * sizeof *out.refs);
+  /* The values may be gone before they are put; the process has a reference to each, so this cannot
+     fail. */
+  for (size_t i = 0; ok && i < out.nrefs; i++) mpl_object_retain(out.refs[i]);
+  ok = ok && mpl_buf_append(&e->items, &item, sizeof item);
   for (size_t i = 0; ok && i < out.npieces; i++)
     ok = mpl_buf_append(&e->bytes, out.pieces[i].data, out.pieces[i].size);
   mpl_codec_release(&out);
@@ -163,6 +170,7 @@ static int put_attempt(lua_State *L, struct mpl_blocking *op) {
     enum mpl_status s = p->n == 0 ? prepare(p) : MPL_OK;
     int done = 0;
     if (s == MPL_OK) s = mpl_queue_put(p->q, p->item, p->n, &done, &op->wait, op->deadline);
+    if (s != MPL_BLOCK && s != MPL_SIGNAL) mpl_wait_done(&op->wait);
     p->next += (size_t)done;
     p->n -= done;
     memmove(p->item, p->item + done, (size_t)p->n * sizeof *p->item);
@@ -290,6 +298,7 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
     lua_Integer want = g->max - g->count;
     int max = want < MPL_QUEUE_BATCH ? (int)want : MPL_QUEUE_BATCH;
     enum mpl_status s = mpl_queue_get(g->q, max, &g->batch, &op->wait, op->deadline);
+    if (s != MPL_BLOCK && s != MPL_SIGNAL) mpl_wait_done(&op->wait);
     if (s == MPL_OK) {
       take_batch(L, g, list);
       continue;

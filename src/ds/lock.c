@@ -18,6 +18,13 @@ enum mpl_status mpl_lock_new(uint64_t *id) {
   return mpl_object_new(MPL_TYPE_LOCK, sizeof(struct mpl_lock), NULL, NULL, id);
 }
 
+/* Wakes one waiter, who then watches the life of the present holder. As long as anybody waits, at least
+   one does: the first to come, the one woken by whoever took the lock after a sleep, or the one woken by
+   a watcher that gave up. When the holder dies the kernel wakes it. */
+static void hand_watch_on(struct mpl_lock *lock) {
+  if (mpl_ec_awaited(&lock->released)) mpl_ec_wake(&lock->released, 1);
+}
+
 /*
 ** Takes the lock for a thread of the caller. MPL_OK; MPL_RECOVERED: taken, and its last holder had
 ** ended without releasing it; MPL_BLOCK: somebody holds it (w says whom to wait for).
@@ -25,10 +32,15 @@ enum mpl_status mpl_lock_new(uint64_t *id) {
 enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_wait *w) {
   uint64_t me = mpl_slot_ident(mpl_self) | (uint64_t)thread << THREAD_SHIFT, found = 0;
   MPL_POINT();
-  if (mpl_cas64_ar(&lock->word, &found, me)) return MPL_OK;
+  if (mpl_cas64_ar(&lock->word, &found, me)) {
+    if (mpl_wait_slept(w)) hand_watch_on(lock);
+    return MPL_OK;
+  }
   while (!mpl_slot_ident_lives(found & IDENT)) {
-    if (mpl_cas64_ar(&lock->word, &found, found == 0 ? me : me | ABANDONED))
+    if (mpl_cas64_ar(&lock->word, &found, found == 0 ? me : me | ABANDONED)) {
+      if (mpl_wait_slept(w)) hand_watch_on(lock);
       return found == 0 ? MPL_OK : MPL_RECOVERED;
+    }
   }
   w->ec = &lock->released;
   w->watch = &lock->word;
@@ -61,10 +73,10 @@ enum mpl_status mpl_lock_release(struct mpl_lock *lock) {
   return MPL_OK;
 }
 
-/* A waiter gives up, and may have been woken for nothing: the lock's next waiter is woken for it. */
+/* A waiter gives up. It may have been woken for nothing, or have been the one who watches the holder: the
+   next waiter is woken for it. */
 void mpl_lock_pass_on(struct mpl_lock *lock) {
-  if (mpl_load64_acq(&lock->word) == 0 && mpl_ec_awaited(&lock->released))
-    mpl_ec_wake(&lock->released, 1);
+  hand_watch_on(lock);
 }
 
 /* Who holds it. `abandoned`: its holder ended without releasing it, or the present holder took it over

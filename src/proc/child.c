@@ -25,7 +25,7 @@ static struct mpl_child *spare; /* see mpl_child_keep; leaked at worst once in a
 struct mpl_child *mpl_child_new(void) {
   struct mpl_child *c = spare != NULL ? spare : malloc(sizeof *c);
   spare = NULL;
-  if (c != NULL) *c = (struct mpl_child){.pidfd = -1};
+  if (c != NULL) *c = (struct mpl_child){.pidfd = -1, .exit_code = MPL_CHILD_CODE_UNKNOWN};
   return c;
 }
 
@@ -90,14 +90,24 @@ static int code_from_slot(uint64_t ident) {
   return said == 0 ? MPL_CHILD_CODE_UNKNOWN : (int)said - 1;
 }
 
+/* Cleans up after all children that are dead. They are not reaped: whoever goes through the table need
+   not fear for its records. */
+static void recover_all(void) {
+  for (struct mpl_child *c = first; c != NULL; c = c->next) {
+    if (mpl_slot_ident_lives(c->ident)) continue;
+    if (mpl_slot_find(c->ident) != NULL) c->exit_code = code_from_slot(c->ident);
+    mpl_recover(c->ident);
+  }
+}
+
 /* Asks the system, once, whether the child has ended, and reaps it; not for raw ones. */
-static bool reap(struct mpl_child *child, bool block) {
-  int status, r = mpl_os_wait_pid(child->pid, &status, block);
+static bool reap(struct mpl_child *child) {
+  int status, r = mpl_os_wait_pid(child->pid, &status);
   if (r == 0) return false;
-  if (r < 0)
-    child->exit_code = code_from_slot(child->ident);
-  else
+  if (r > 0)
     child->exit_code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+  else if (mpl_slot_find(child->ident) != NULL)
+    child->exit_code = code_from_slot(child->ident);
   return true;
 }
 
@@ -118,7 +128,7 @@ static void remove_from_table(struct mpl_child *child) {
 /* Whether the child has ended; if so it has been reaped and cleaned up after. Parent only. */
 bool mpl_child_ended(struct mpl_child *child) {
   if (child->ended) return true;
-  if (child->raw ? !raw_ended(child) : !reap(child, false)) return false;
+  if (child->raw ? !raw_ended(child) : !reap(child)) return false;
   child->ended = true;
   remove_from_table(child);
   struct mpl_slot *slot = mpl_slot_find(child->ident);
@@ -141,7 +151,7 @@ void mpl_child_reap(void) {
 enum mpl_status mpl_child_join(struct mpl_child *child, int64_t deadline, uint32_t attention) {
   for (;;) {
     struct mpl_os_word bell = {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
-    mpl_signal_take(MPL_SIGNAL_CHILD);
+    if (mpl_signal_take(MPL_SIGNAL_CHILD)) recover_all();
     if (mpl_child_ended(child)) return MPL_OK;
     if (mpl_signal_pending(attention)) return MPL_SIGNAL;
     int64_t now = mpl_os_now();

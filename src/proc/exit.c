@@ -70,6 +70,7 @@ _Noreturn void mpl_exit_child(int code) {
   mpl_store64_rlx(&mpl_self->exit_code, (uint64_t)(code & 255) + 1);
   mpl_reflist_drop_all(mpl_self);
   mpl_object_bury();
-  mpl_store64_rlx(&mpl_self->state, MPL_SLOT_ENDED);
+  mpl_store64_rlx(&mpl_self->state,
+                  mpl_slot_state_word(mpl_slot_ident(mpl_self), MPL_SLOT_ENDED));
   _exit(code & 255);
 }

@@ -2,8 +2,8 @@
 ** The one fork procedure.
 **
 **   parent  1. private memory for the record of the child: nothing can fail after the fork
-**           2. all signals blocked: no handler runs in a half-made child
-**           3. every output stream flushed: nothing is printed twice
+**           2. every output stream flushed: nothing is printed twice
+**           3. all signals blocked: no handler runs in a half-made child
 **           4. a few slots of others looked at, so that the dead are noticed; a slot reserved
 **           5. the references of the parent counted once more for the child
 **           6. fork
@@ -54,7 +54,6 @@ static void become_member(struct mpl_slot *slot, uint64_t ident, pid_t parent,
 }
 
 static enum mpl_status prepare(const char *name, struct mpl_slot **slot) {
-  fflush(NULL);
   mpl_recover_some(LOOK_AT);
   mpl_reflist_sweep();
   enum mpl_status s = mpl_slot_reserve(name, slot);
@@ -69,8 +68,13 @@ static enum mpl_status prepare(const char *name, struct mpl_slot **slot) {
 ** MPL_NOSLOT, MPL_NOMEM, MPL_NOPRIVATE.
 */
 enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_child **child) {
+  /* In the middle of receiving (a module that a message needs is being loaded) a child that went on from
+     here would take its parent's messages apart. */
+  if (kind == MPL_FORK_RAW && mpl_load64_rlx(&mpl_self->hand_count) != 0)
+    return errno = EAGAIN, MPL_ERRNO;
   struct mpl_child *record = mpl_child_new();
   if (record == NULL) return MPL_NOPRIVATE;
+  fflush(NULL); /* before signals are blocked: it may take long */
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
@@ -134,6 +138,7 @@ static void before_foreign(void) {
   if (ours || mpl_self == NULL) return;
   char name[MPL_SLOT_NAME];
   mpl_slot_get_name(mpl_self, name);
+  fflush(NULL);
   if (prepare(name, &foreign_slot) != MPL_OK) {
     foreign_slot = NULL;
     return;

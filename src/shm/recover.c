@@ -14,6 +14,9 @@
    ends. */
 #define CLAIM_NS (10 * MPL_NS_PER_S)
 
+/* Cleaning up takes microseconds, unless the one who does it was stopped. */
+#define PATIENCE (1 * MPL_NS_PER_S)
+
 /* Rolls the journal of a dead process back. Its identity is looked at again under the lock:
    others may have cleaned up, and the slot may belong to somebody else by now. Whether it lives
    is not: who died with a lock held may still look alive for a moment (sync/robust.h). */
@@ -65,12 +68,13 @@ static void empty_hand(struct mpl_slot *slot) {
   }
 }
 
-/* Cleans up after the process of this identity if it is dead and nobody has done so yet. No lock is
-   held. */
-void mpl_recover(uint64_t ident) {
+/* Cleans up; somebody else who is at it already is waited for until the deadline, and may be gone on
+   after if he dies. If he is stopped the work waits for him. */
+static void clean_up(uint64_t ident, int64_t deadline) {
   struct mpl_slot *slot = mpl_slot_find(ident);
   if (slot == NULL || mpl_slot_lives(slot)) return;
-  if (mpl_robust_lock(&slot->cleanup_lock) == MPL_DAMAGED) return;
+  enum mpl_status s = mpl_robust_lock_until(&slot->cleanup_lock, deadline, NULL);
+  if (s != MPL_OK && s != MPL_RECOVERED) return;
   if (mpl_slot_ident(slot) == ident && roll_back(slot, ident)) {
     wake_for(slot);
     empty_hand(slot);
@@ -82,20 +86,27 @@ void mpl_recover(uint64_t ident) {
   mpl_reflist_sweep(); /* what was shared with the dead may be the caller's own now */
 }
 
+/* Cleans up after the process of this identity if it is dead and nobody has done so yet. No lock is
+   held. */
+void mpl_recover(uint64_t ident) {
+  clean_up(ident, mpl_os_now() + PATIENCE);
+}
+
 /* Takes back a slot whose process never claimed it: the fork failed, or the child died before. The
    caller knows that it will not be claimed any more, or accepts that the claim then fails. */
 void mpl_recover_unclaimed(struct mpl_slot *slot, uint64_t ident) {
-  uint64_t reserved = MPL_SLOT_RESERVED;
-  if (mpl_slot_ident(slot) == ident) mpl_cas64_ar(&slot->state, &reserved, MPL_SLOT_ENDED);
+  uint64_t reserved = mpl_slot_state_word(ident, MPL_SLOT_RESERVED);
+  mpl_cas64_ar(&slot->state, &reserved, mpl_slot_state_word(ident, MPL_SLOT_ENDED));
   mpl_recover(ident);
 }
 
 static void look_at(uint64_t index) {
   struct mpl_slot *slot = mpl_slot_at(index);
-  uint64_t ident = mpl_slot_ident(slot), state = mpl_load64_acq(&slot->state);
+  uint64_t ident = mpl_slot_ident(slot);
+  enum mpl_slot_state state = mpl_slot_state_of(slot);
   if (slot == mpl_self || state == MPL_SLOT_FREE) return;
   if (state != MPL_SLOT_RESERVED) {
-    mpl_recover(ident);
+    clean_up(ident, 0);
   } else if (!mpl_slot_ident_lives(mpl_load64_rlx(&slot->reserver)) &&
              mpl_os_now() - (int64_t)mpl_load64_rlx(&slot->reserved_at) > CLAIM_NS) {
     mpl_recover_unclaimed(slot, ident);

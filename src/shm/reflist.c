@@ -198,6 +198,7 @@ static void drop(struct place *p) {
 
 /* A handle of the object is gone; with the last one the reference goes, now or once it can. */
 void mpl_reflist_release(uint64_t id) {
+  if (mpl_self == NULL) return; /* no member any more, see proc/fork.c */
   struct place *p = place_of(id);
   MPL_ASSERT(p != NULL && p->handles > 0);
   if (--p->handles > 0) return;

@@ -59,7 +59,7 @@ mpl_a32 *mpl_slot_life_word(struct mpl_slot *slot) {
 
 /* False once the process of a claimed slot has ended. A slot that is reserved counts as alive. */
 bool mpl_slot_lives(const struct mpl_slot *slot) {
-  uint64_t state = mpl_load64_acq(&slot->state);
+  enum mpl_slot_state state = mpl_slot_state_of(slot);
   if (state == MPL_SLOT_FREE) return false;
   if (state == MPL_SLOT_RESERVED) return true;
   uint32_t word = mpl_load32_acq(mpl_slot_life_word((struct mpl_slot *)slot));
@@ -125,7 +125,7 @@ enum mpl_status mpl_slot_create(struct mpl_slot_root *slots, mpl_off first_chunk
   mpl_store64_rlx(&slots->live, 1);
   struct mpl_slot *slot = mpl_slot_at(0);
   if (life_init(slot) != MPL_OK) return MPL_ERRNO;
-  mpl_store64_rlx(&slot->state, MPL_SLOT_RESERVED);
+  mpl_store64_rlx(&slot->state, mpl_slot_state_word(mpl_slot_ident(slot), MPL_SLOT_RESERVED));
   return mpl_slot_claim(slot, mpl_slot_ident(slot)) ? MPL_OK : MPL_ERRNO;
 }
 
@@ -167,7 +167,8 @@ static enum mpl_status pop(struct mpl_slot **out) {
   mpl_store64_rlx(&slot->reserved_at, (uint64_t)mpl_os_now());
   mpl_tx_store(&root()->free, mpl_load64_rlx(&slot->next_free));
   mpl_tx_store(&root()->live, mpl_load64_rlx(&root()->live) + 1);
-  mpl_tx_store(&slot->state, MPL_SLOT_RESERVED);
+  /* Published: who sees the state also sees who reserved it and when. */
+  mpl_tx_publish(&slot->state, mpl_slot_state_word(mpl_slot_ident(slot), MPL_SLOT_RESERVED));
   mpl_tx_commit();
   *out = slot;
   return MPL_OK;
@@ -211,11 +212,12 @@ static uint64_t next_ident(uint64_t ident) {
 void mpl_slot_release(struct mpl_slot *slot, uint64_t ident) {
   if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return;
   mpl_robust_lock(&slot->journal_lock);
-  if (mpl_slot_ident(slot) == ident && mpl_load64_rlx(&slot->state) != MPL_SLOT_FREE) {
+  if (mpl_slot_ident(slot) == ident && mpl_slot_state_of(slot) != MPL_SLOT_FREE) {
     uint64_t index = mpl_slot_index(ident);
     mpl_tx_store(&slot->next_free, mpl_load64_rlx(&root()->free));
-    mpl_tx_store(&slot->state, MPL_SLOT_FREE);
-    mpl_tx_store(&slot->ident, next_ident(ident));
+    mpl_tx_store(&slot->state, mpl_slot_state_word(next_ident(ident), MPL_SLOT_FREE));
+    /* Published: who finds the old identity gone also finds all rolled back. */
+    mpl_tx_publish(&slot->ident, next_ident(ident));
     mpl_tx_store(&root()->free, index + 1);
     mpl_tx_store(&root()->live, mpl_load64_rlx(&root()->live) - 1);
     mpl_tx_commit();
@@ -229,14 +231,14 @@ void mpl_slot_release(struct mpl_slot *slot, uint64_t ident) {
 bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident) {
   MPL_POINT();
   if (mpl_slot_ident(slot) != ident || pthread_mutex_trylock(&slot->life) != 0) return false;
-  mpl_store64_rlx(&slot->pid, (uint64_t)mpl_os_pid());
-  mpl_store32_rlx(&slot->cpu, 0);
   MPL_POINT();
-  uint64_t reserved = MPL_SLOT_RESERVED;
-  if (!mpl_cas64_ar(&slot->state, &reserved, MPL_SLOT_LIVE) || mpl_slot_ident(slot) != ident) {
+  uint64_t reserved = mpl_slot_state_word(ident, MPL_SLOT_RESERVED);
+  if (!mpl_cas64_ar(&slot->state, &reserved, mpl_slot_state_word(ident, MPL_SLOT_LIVE))) {
     pthread_mutex_unlock(&slot->life);
     return false;
   }
+  mpl_store64_rlx(&slot->pid, (uint64_t)mpl_os_pid());
+  mpl_store32_rlx(&slot->cpu, 0);
   mpl_self = slot;
   mpl_tx = &slot->journal;
   mpl_robust_set_self(ident);

@@ -45,7 +45,7 @@ enum mpl_hand_kind { MPL_HAND_BLOCK = 1, MPL_HAND_MESSAGE = 2 };
 
 struct mpl_slot {
   MPL_ALIGNED mpl_a64 ident;  /* generation << 16 | index; changed by whoever frees the slot */
-  mpl_a64 state;              /* enum mpl_slot_state */
+  mpl_a64 state;              /* see mpl_slot_state_of */
   mpl_a64 pid;
   mpl_a64 parent;             /* identity of the parent, 0 for the main program */
   mpl_a64 reserver;           /* who reserved it, while RESERVED; 0: nobody who will look after it */
@@ -53,7 +53,7 @@ struct mpl_slot {
   mpl_a64 interrupt;          /* 1: the next SIGINT comes from Process:interrupt; written by anyone */
   mpl_a64 next_free;          /* free list of the table; under its lock */
   mpl_a64 refs;               /* newest list of references (shm/reflist.c); under the object lock */
-  mpl_a64 waiting;            /* event count that the process sleeps on, for recovery; 0: none */
+  mpl_a64 waiting;            /* event count that the process waits for, for recovery; 0: none */
   mpl_a64 exit_code;          /* exit status + 1 once ENDED; 0: unknown */
   char name[MPL_SLOT_NAME];
   MPL_ALIGNED mpl_a32 doorbell; /* changed by the owner's signal handlers */
@@ -97,6 +97,16 @@ void mpl_hand_turn(struct mpl_slot *slot, mpl_off off, enum mpl_hand_kind kind);
 
 static inline uint64_t mpl_slot_ident(const struct mpl_slot *slot) {
   return mpl_load64_acq(&slot->ident);
+}
+
+/* The state stands in one word with the identity that it is the state of, so that nobody changes it for
+   the slot's next owner. */
+static inline uint64_t mpl_slot_state_word(uint64_t ident, enum mpl_slot_state state) {
+  return ident << 3 | (uint64_t)state;
+}
+
+static inline enum mpl_slot_state mpl_slot_state_of(const struct mpl_slot *slot) {
+  return (enum mpl_slot_state)(mpl_load64_acq(&slot->state) & 7);
 }
 
 static inline uint64_t mpl_slot_index(uint64_t ident) {

@@ -140,7 +140,7 @@ static bool count_ref(void *arg, uint64_t id) {
 }
 
 static bool survey_slot(struct survey *v, struct mpl_slot *slot) {
-  if (mpl_load64_rlx(&slot->state) == MPL_SLOT_FREE) {
+  if (mpl_slot_state_of(slot) == MPL_SLOT_FREE) {
     if (mpl_load64_rlx(&slot->refs) != 0 || mpl_load64_rlx(&slot->hand_count) != 0)
       return v->fault = "a free slot holds something", false;
     return true;
@@ -176,11 +176,11 @@ static bool survey_object(struct survey *v, struct mpl_object *e) {
 static bool slots_add_up(const struct mpl_slot_root *slots) {
   uint64_t count = mpl_slot_count(), free_slots = 0, listed = 0;
   for (uint64_t i = 0; i < count; i++)
-    free_slots += mpl_load64_rlx(&mpl_slot_at(i)->state) == MPL_SLOT_FREE;
+    free_slots += mpl_slot_state_of(mpl_slot_at(i)) == MPL_SLOT_FREE;
   for (uint64_t next = mpl_load64_rlx(&slots->free); next != 0; listed++) {
     if (next > count || listed == free_slots) return false;
     struct mpl_slot *slot = mpl_slot_at(next - 1);
-    if (mpl_load64_rlx(&slot->state) != MPL_SLOT_FREE) return false;
+    if (mpl_slot_state_of(slot) != MPL_SLOT_FREE) return false;
     next = mpl_load64_rlx(&slot->next_free);
   }
   return listed == free_slots && mpl_load64_rlx(&slots->live) == count - free_slots;

@@ -89,7 +89,6 @@ static enum mpl_status sleep_on_words(const struct mpl_os_word *words, int n, in
   if (mpl_load32_rlx(&mpl_wait_attention) == 0) {
     mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(words[0].word));
     s = mpl_ec_sleep(words, n, deadline);
-    mpl_store64_rlx(&mpl_self->waiting, 0);
   }
   sleeping_on = NULL;
   return s;
@@ -134,11 +133,15 @@ enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
   }
 }
 
-/* Ends a wait, whatever came of it, and learns from it how long to spin. */
+/* Ends a wait, whatever came of it, and learns from it how long to spin. Until then the slot says what
+   the process waits for: should it die before it has taken what it was woken for, others are woken. Must
+   be called before the waiter gives up its reference to what it waited for. */
 void mpl_wait_done(struct mpl_wait *w) {
   if (w->began == 0) return;
+  mpl_store64_rlx(&mpl_self->waiting, 0);
   mpl_tx_answered = false;
   int64_t took = mpl_os_now() - w->began;
+  w->began = 0;
   if (took < SHORT_WAIT)
     budget = 2 * took < SPIN_LEAST ? SPIN_LEAST : 2 * took > SPIN_MOST ? SPIN_MOST : 2 * took;
   else if (budget > SPIN_LEAST)

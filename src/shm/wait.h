@@ -34,6 +34,11 @@ extern mpl_a32 mpl_wait_attention;
 
 enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline);
 void mpl_wait_done(struct mpl_wait *w);
+
+/* Whether the wait has come to sleeping. */
+static inline bool mpl_wait_slept(const struct mpl_wait *w) {
+  return w->armed != 0;
+}
 void mpl_wait_ring(void);
 
 #endif
