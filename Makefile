@@ -50,7 +50,7 @@ FLAGS_release =
 FLAGS_test = -O1 -DMPL_TEST
 FLAGS_asan = -O1 -DMPL_TEST -fsanitize=address,undefined -fno-sanitize-recover=all \
              -fno-omit-frame-pointer
-FLAGS_tsan = -O1 -DMPL_TEST -DMPL_TEST_THREADS -fsanitize=thread
+FLAGS_tsan = -O1 -DMPL_TEST -DMPL_TEST_THREADS -fsanitize=thread -Wno-tsan
 FLAGS_strict = -Werror
 FLAGS_strict_test = -Werror -DMPL_TEST
 B = build/$(FLAVOUR)

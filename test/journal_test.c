@@ -418,7 +418,7 @@ static void reserve_slot(void) {
 static void verify_slots(bool finished) {
   CHECK(mpl_slot_count() > MPL_SLOT_CHUNK || !finished);
   for (uint64_t i = 0; i < mpl_slot_count(); i++)
-    if (mpl_load64_rlx(&mpl_slot_at(i)->state) == MPL_SLOT_RESERVED)
+    if (mpl_slot_state_of(mpl_slot_at(i)) == MPL_SLOT_RESERVED)
       mpl_recover_unclaimed(mpl_slot_at(i), mpl_slot_ident(mpl_slot_at(i)));
 }
 

@@ -166,23 +166,43 @@ void mpl_queue_decode(lua_State *L, mpl_off message) {
                    mpl_load64_rlx(&m->nrefs));
 }
 
+/* Items of at most this many bytes are decoded without any memory. */
+#define SCALAR 10
+
+/* Argument: a batch, as light userdata. Decodes its first item. */
 static int decode_protected(lua_State *L) {
-  mpl_queue_decode(L, (mpl_off)lua_tointeger(L, 1));
+  const struct mpl_queue_batch *batch = lua_touserdata(L, 1);
+  const struct mpl_queue_got *item = &batch->item[0];
+  if (item->message != 0)
+    mpl_queue_decode(L, item->message);
+  else
+    mpl_codec_decode(L, batch->bytes + item->at, item->size, NULL, 0);
   return 1;
 }
 
-/* Pushes the value of an item. A message is dropped then; if the value does not fit into memory it goes
-   back to the queue first. */
-static void push_item(lua_State *L, struct mpl_queue *q, const struct mpl_queue_batch *batch) {
+/* Gives an item that was got back to the queue. It is lost if there is no shared memory for it. */
+void mpl_queue_give_back(struct mpl_queue *q, const struct mpl_queue_batch *batch, int i) {
+  const struct mpl_queue_got *item = &batch->item[i];
+  struct mpl_piece piece = {batch->bytes + item->at, item->size};
+  mpl_off message = item->message;
+  if (message == 0 && mpl_queue_message(&piece, 1, piece.size, NULL, 0, &message) != MPL_OK) return;
+  if (mpl_queue_unget(q, message) != MPL_OK) mpl_queue_drop(message);
+}
+
+/* Pushes the value of the first item; a message is dropped then. If the value does not fit into memory
+   the item goes back to the queue. */
+static void push_item(lua_State *L, struct mpl_queue *q, struct mpl_queue_batch *batch) {
   const struct mpl_queue_got *item = &batch->item[0];
-  if (item->message == 0) {
+  if (item->message == 0 && item->size <= SCALAR) {
     mpl_codec_decode(L, batch->bytes + item->at, item->size, NULL, 0);
     return;
   }
   lua_pushcfunction(L, decode_protected);
-  lua_pushinteger(L, (lua_Integer)item->message);
+  lua_pushlightuserdata(L, batch);
   int status = lua_pcall(L, 1, 1, 0);
-  if (status != LUA_ERRMEM || mpl_queue_unget(q, item->message) != MPL_OK)
+  if (status == LUA_ERRMEM)
+    mpl_queue_give_back(q, batch, 0);
+  else if (item->message != 0)
     mpl_queue_drop(item->message);
   if (status != LUA_OK) lua_error(L);
 }

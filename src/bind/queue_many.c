@@ -250,17 +250,9 @@ static int decode_batch(lua_State *L) {
   return 0;
 }
 
-/* Gives the items of the batch from `first` on back to the queue, in their order. One for which there is
-   no shared memory is lost. */
+/* Gives the items of the batch from `first` on back to the queue, in their order. */
 static void give_back(struct get_many *g, int first) {
-  for (int i = g->batch.n - 1; i >= first; i--) {
-    const struct mpl_queue_got *item = &g->batch.item[i];
-    struct mpl_piece piece = {g->bytes + item->at, item->size};
-    mpl_off message = item->message;
-    if (message == 0 && mpl_queue_message(&piece, 1, piece.size, NULL, 0, &message) != MPL_OK)
-      continue;
-    if (mpl_queue_unget(g->q, message) != MPL_OK) mpl_queue_drop(message);
-  }
+  for (int i = g->batch.n - 1; i >= first; i--) mpl_queue_give_back(g->q, &g->batch, i);
 }
 
 /* Decodes a batch into the list at `list`. If an item cannot be decoded the rest goes back to the queue.
