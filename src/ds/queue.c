@@ -236,6 +236,7 @@ static uint64_t available(struct mpl_queue *q, struct mpl_wait *w) {
   if (q->put_seen <= got) q->put_seen = mpl_load64_acq(&q->put);
   if (q->put_seen > got) return q->put_seen - got;
   w->ec = &q->not_empty;
+  w->stream = true;
   w->watch = &q->put;
   w->seen = q->put_seen;
   w->peer = mpl_load64_rlx(&q->putter);

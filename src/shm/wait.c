@@ -57,10 +57,11 @@ static bool peer_is_elsewhere(uint64_t peer) {
   return cpu != 0 && cpu != mpl_load32_rlx(&mpl_self->cpu);
 }
 
-/* The word has changed. If this process only takes and does not answer, it leaves the other one in peace
-   for a moment: that goes on to work in its own cache, and several items can be had at once. */
-static void linger(void) {
-  if (mpl_tx_answered) return;
+/* The word has changed. If this process only takes from a stream and does not answer, it leaves the other
+   one in peace for a moment: that goes on to work in its own cache, and several items can be had at
+   once. */
+static void linger(const struct mpl_wait *w) {
+  if (!w->stream || mpl_tx_answered) return;
   for (int i = 0; i < LINGER_LOOKS; i++) mpl_cpu_relax();
 }
 
@@ -72,7 +73,7 @@ static void spin(const struct mpl_wait *w, int64_t deadline) {
     for (int i = 0; i < LOOKS; i++) {
       if (mpl_load32_rlx(&mpl_wait_attention) != 0) return;
       if (mpl_load64_acq(w->watch) != w->seen) {
-        linger();
+        linger(w);
         return;
       }
       mpl_cpu_relax();

@@ -21,6 +21,7 @@ struct mpl_wait {
   uint64_t seen;
   uint64_t peer;        /* identity of who will change it, as far as one knows; 0: nobody known */
   bool mortal;          /* the death of the peer ends the wait */
+  bool stream;          /* what comes may be followed by more at once */
   /* private */
   int phase;
   uint32_t armed;
