@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -155,6 +156,24 @@ int mpl_os_futex_wake(mpl_a32 *word, int n) {
   long r = syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
   errno = saved;
   return r < 0 ? 0 : (int)r;
+}
+
+/*
+** The one timer of a process. Straight system calls, so that a signal handler may use them.
+*/
+
+static int timer;
+
+/* Makes it, stopped; it sends `sig`. -1 and errno. */
+int mpl_os_timer_create(int sig) {
+  struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = sig};
+  return (int)syscall(SYS_timer_create, CLOCK_MONOTONIC, &e, &timer);
+}
+
+/* Has it send its signal every `period` nanoseconds; 0 stops it. */
+void mpl_os_timer_set(int64_t period) {
+  struct itimerspec spec = {timespec_of(period), timespec_of(period)};
+  syscall(SYS_timer_settime, timer, 0, &spec, NULL);
 }
 
 /*

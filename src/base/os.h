@@ -40,6 +40,9 @@ int mpl_os_futex_waitv(const struct mpl_os_word *words, int n, int64_t deadline)
 bool mpl_os_has_waitv(void);
 int mpl_os_futex_wake(mpl_a32 *word, int n);
 
+int mpl_os_timer_create(int sig);
+void mpl_os_timer_set(int64_t period);
+
 pid_t mpl_os_fork(void);
 int mpl_os_pidfd(pid_t pid);
 int mpl_os_ready_fd(void);

@@ -8,8 +8,10 @@
 #include "bind/handle.h"
 #include "bind/module.h"
 
+static const struct mpl_class event_class;
+
 static struct mpl_event *self(lua_State *L) {
-  return mpl_handle_body(L);
+  return mpl_handle_body(L, &event_class);
 }
 
 /* Event(): an event that is not set. */

@@ -51,7 +51,7 @@ void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_
    reference is taken. */
 struct mpl_handle *mpl_handle_new(lua_State *L, enum mpl_object_type type) {
   struct mpl_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  *h = (struct mpl_handle){0};
+  *h = (struct mpl_handle){.class = class_of[type]};
   mpl_class_push_metatable(L, class_of[type]);
   lua_setmetatable(L, -2);
   return h;

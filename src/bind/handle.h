@@ -16,6 +16,7 @@
 #include "shm/object.h"
 
 struct mpl_handle {
+  const struct mpl_class *class; /* first, see mpl_handle_self */
   uint64_t id;  /* 0: the reference is not held (yet, or any more) */
   void *body;
   bool closed;  /* this process is done with it */
@@ -28,9 +29,17 @@ void mpl_handle_own(lua_State *L, struct mpl_handle *handle, enum mpl_object_typ
 int mpl_handle_gc(lua_State *L);
 int mpl_handle_dead(lua_State *L);
 
-/* In a method: the body of the object whose handle is at 1. */
-static inline void *mpl_handle_body(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1);
+/* In a method: the handle at 1, which must be of this class. Quicker than mpl_class_self: a full userdata
+   of this size that begins with the address of the class is a handle of the class. */
+static inline struct mpl_handle *mpl_handle_self(lua_State *L, const struct mpl_class *class) {
+  struct mpl_handle *h = lua_touserdata(L, 1);
+  if (h == NULL || lua_rawlen(L, 1) != sizeof *h || h->class != class) mpl_class_wrong_self(L, 1);
+  return h;
+}
+
+/* The body of its object. */
+static inline void *mpl_handle_body(lua_State *L, const struct mpl_class *class) {
+  struct mpl_handle *h = mpl_handle_self(L, class);
   if (h->body == NULL) mpl_handle_dead(L);
   return h->body;
 }

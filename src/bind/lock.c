@@ -9,8 +9,10 @@
 #include "bind/hold.h"
 #include "bind/module.h"
 
+static const struct mpl_class lock_class;
+
 static struct mpl_lock *self(lua_State *L) {
-  return mpl_handle_body(L);
+  return mpl_handle_body(L, &lock_class);
 }
 
 /* Lock(): a lock that is free. */

@@ -18,9 +18,11 @@
 #include "shm/message.h"
 #include "shm/super.h"
 
+static const struct mpl_class queue_class;
+
 /* In a method: the queue at 1; raises if this process has closed it. */
 struct mpl_queue *mpl_queue_self(lua_State *L) {
-  struct mpl_queue *q = mpl_handle_body(L);
+  struct mpl_queue *q = mpl_handle_body(L, &queue_class);
   if (((struct mpl_handle *)lua_touserdata(L, 1))->closed) {
     lua_Debug d = {.name = NULL};
     if (lua_getstack(L, 0, &d)) lua_getinfo(L, "n", &d);
@@ -317,7 +319,7 @@ static int queue_shutdown(lua_State *L) {
 
 /* q:close(): this process is done with the queue; its use of it is an error from now on. */
 static int queue_close(lua_State *L) {
-  struct mpl_handle *h = mpl_class_self(L, 1);
+  struct mpl_handle *h = mpl_handle_self(L, &queue_class);
   h->closed = true;
   return 0;
 }
@@ -325,12 +327,12 @@ static int queue_close(lua_State *L) {
 /* q:join_thread(), q:cancel_join_thread(): nothing. There is no feeder thread: an item is in shared
    memory when put returns. */
 static int queue_nothing(lua_State *L) {
-  mpl_class_self(L, 1);
+  mpl_handle_self(L, &queue_class);
   return 0;
 }
 
 static int queue_tostring(lua_State *L) {
-  struct mpl_queue *q = mpl_handle_body(L);
+  struct mpl_queue *q = mpl_handle_body(L, &queue_class);
   const char *state = mpl_load64_acq(&q->state) != MPL_QUEUE_OPEN ? " shut down" : "";
   if (q->maxsize == 0)
     lua_pushfstring(L, "<Queue at %p size=%I%s>", (void *)q, (LUAI_UACINT)mpl_queue_size(q), state);

@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -18,19 +17,17 @@
 #define TICK_NS (5 * 1000 * 1000L)
 
 static void (*on_interrupt)(void);
-static timer_t timer;
-static bool timer_made; /* for this process: a fork takes no timer along */
-
-/* Starts or stops the tick. May be called in a handler. */
-static void tick(bool on) {
-  if (!timer_made) return;
-  struct itimerspec spec = {{0, on ? TICK_NS : 0}, {0, on ? TICK_NS : 0}};
-  timer_settime(timer, 0, &spec, NULL);
-}
+static bool timer_made; /* by this process: a fork takes no timer along */
 
 static void attend(uint32_t bit) {
   mpl_or32_ar(&mpl_wait_attention, bit);
   mpl_wait_ring();
+}
+
+/* Starts or stops the tick; in handlers. Without a timer an interrupt is brought to mind only once. */
+static void tick(bool on) {
+  if (on && !timer_made) timer_made = mpl_os_timer_create(TICK_SIGNAL) == 0;
+  if (timer_made) mpl_os_timer_set(on ? TICK_NS : 0);
 }
 
 /* A second one before the first was attended to ends the process at once. */
@@ -72,19 +69,10 @@ static bool is_ignored(int sig) {
   return sigaction(sig, NULL, &a) == 0 && a.sa_handler == SIG_IGN;
 }
 
-/* Makes the timer of the tick; without one an interrupt is brought to mind only once. */
-static void make_timer(void) {
-  struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK_SIGNAL};
-  timer_made = timer_create(CLOCK_MONOTONIC, &e, &timer) == 0;
-}
-
 /* Takes over SIGINT, unless the program was started with it ignored. */
 void mpl_signal_hear_interrupts(void) {
   if (is_ignored(SIGINT)) return;
-  if (!timer_made) {
-    set_handler(TICK_SIGNAL, handle_tick);
-    make_timer();
-  }
+  set_handler(TICK_SIGNAL, handle_tick);
   set_handler(SIGINT, handle_interrupt);
 }
 
@@ -117,7 +105,7 @@ bool mpl_signal_hears_children(void) {
 /* In a child after the fork: what was the parent's to attend to is not the child's. */
 void mpl_signal_forget(void) {
   mpl_store32_rlx(&mpl_wait_attention, 0);
-  if (timer_made) make_timer();
+  timer_made = false;
 }
 
 /* Ends the process as the default action of SIGINT does; a shell shows status 130. */
