@@ -129,7 +129,7 @@ static void sleep_once(void *arg) {
   CHECK(world_put_number(world_queue(queue_id), seen) == MPL_OK);
   int64_t end = world_deadline();
   while (mpl_load32_acq(&ec->word) >> 1 == seen >> 1)
-    CHECK(mpl_ec_sleep(&word, 1, end) == MPL_OK);
+    CHECK(mpl_ec_sleep(&word, 1, end, MPL_EC_BACKSTOP) == MPL_OK);
 }
 
 /* A signal reaches who armed before it, whether it sleeps already or not; who arms after it
@@ -143,8 +143,8 @@ static void counting(void) {
   CHECK(!mpl_ec_awaited(ec)); /* nobody was asleep: the flag is taken back */
   CHECK(mpl_load32_rlx(&ec->word) >> 1 != first >> 1);
   struct mpl_os_word word = {&ec->word, first};
-  CHECK(mpl_ec_sleep(&word, 1, world_deadline()) == MPL_OK); /* returns at once */
-  CHECK(mpl_ec_sleep(&word, 1, mpl_os_now()) == MPL_TIMEOUT);
+  CHECK(mpl_ec_sleep(&word, 1, world_deadline(), MPL_EC_BACKSTOP) == MPL_OK); /* returns at once */
+  CHECK(mpl_ec_sleep(&word, 1, mpl_os_now(), MPL_EC_BACKSTOP) == MPL_TIMEOUT);
   for (int i = 0; i < 200; i++) {
     struct mpl_child *child = world_start(sleep_once, NULL);
     world_get_number(world_queue(queue_id));

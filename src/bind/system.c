@@ -28,7 +28,7 @@ static int system_sleep(lua_State *L) {
   for (;;) {
     struct mpl_os_word bell = {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
     mpl_interrupt_attend(L, NULL, NULL);
-    if (mpl_ec_sleep(&bell, 1, deadline) == MPL_TIMEOUT) return 0;
+    if (mpl_ec_sleep(&bell, 1, deadline, MPL_NEVER / 2) == MPL_TIMEOUT) return 0;
   }
 }
 

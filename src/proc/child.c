@@ -158,7 +158,7 @@ enum mpl_status mpl_child_join(struct mpl_child *child, int64_t deadline, uint32
     if (now >= deadline) return MPL_TIMEOUT;
     int64_t end = deadline;
     if (!mpl_signal_hears_children() && end - now > DEAF_NS) end = now + DEAF_NS;
-    mpl_ec_sleep(&bell, 1, end);
+    mpl_ec_sleep(&bell, 1, end, MPL_EC_BACKSTOP);
   }
 }
 
@@ -175,7 +175,7 @@ enum mpl_status mpl_child_join_stranger(uint64_t ident, int64_t deadline) {
       return MPL_OK;
     }
     if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
-    if (mpl_ec_sleep(words, 2, deadline) == MPL_TIMEOUT) return MPL_TIMEOUT;
+    if (mpl_ec_sleep(words, 2, deadline, MPL_EC_BACKSTOP) == MPL_TIMEOUT) return MPL_TIMEOUT;
   }
 }
 

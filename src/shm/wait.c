@@ -15,6 +15,10 @@
 #define SPIN_MOST 100000
 #define SHORT_WAIT 150000
 
+/* A long wait looks again less and less often, ns: a thousand idle sleepers that all looked every second
+   would cost some per cent of a CPU. */
+#define BACKSTOP_MOST (16 * MPL_NS_PER_S)
+
 /* Looks between two looks at the clock, which is dearer than a look. */
 #define LOOKS 32
 
@@ -82,14 +86,15 @@ static void spin(const struct mpl_wait *w, int64_t deadline) {
 }
 
 /* Sleeps on the words, of which the first is the event count's. */
-static enum mpl_status sleep_on_words(const struct mpl_os_word *words, int n, int64_t deadline) {
+static enum mpl_status sleep_on_words(const struct mpl_os_word *words, int n, int64_t deadline,
+                                      int64_t backstop) {
   enum mpl_status s = MPL_SIGNAL;
   sleeping_on = words[0].word;
   mpl_fence_death();
   /* A handler sets its flag and rings: before this look it is seen here, after it the word differs. */
   if (mpl_load32_rlx(&mpl_wait_attention) == 0) {
     mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(words[0].word));
-    s = mpl_ec_sleep(words, n, deadline);
+    s = mpl_ec_sleep(words, n, deadline, backstop);
   }
   sleeping_on = NULL;
   return s;
@@ -104,7 +109,9 @@ static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
     words[n++] = (struct mpl_os_word){mpl_slot_life_word(peer), mpl_slot_life_arm(peer)};
     if (!mpl_slot_lives(peer) || mpl_slot_ident(peer) != w->peer) return MPL_OK;
   }
-  enum mpl_status s = sleep_on_words(words, n, deadline);
+  w->backstop = w->backstop == 0 ? MPL_EC_BACKSTOP
+                : w->backstop < BACKSTOP_MOST ? 2 * w->backstop : BACKSTOP_MOST;
+  enum mpl_status s = sleep_on_words(words, n, deadline, w->backstop);
   /* The kernel has woken one of those who wait for this death; the others are woken here. */
   if (peer != NULL && !mpl_slot_lives(peer)) mpl_os_futex_wake(mpl_slot_life_word(peer), INT32_MAX);
   return s;

@@ -26,6 +26,7 @@ struct mpl_wait {
   int phase;
   uint32_t armed;
   int64_t began;
+  int64_t backstop;
 };
 
 #define MPL_WAIT_INIT {0}

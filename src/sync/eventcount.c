@@ -7,10 +7,6 @@
 
 #include "base/point.h"
 
-/* A sleep never lasts longer than this before the sleeper looks again: the backstop for a wake-up
-   that was lost with a process nobody has noticed to be dead yet. */
-#define BACKSTOP_NS MPL_NS_PER_S
-
 /* Without futex_waitv only the first of several words can be slept on; the others are looked at
    this often. */
 #define POLL_NS (5 * 1000 * 1000LL)
@@ -42,13 +38,14 @@ void mpl_ec_wake(struct mpl_ec *ec, int n) {
 
 /*
 ** Sleeps until one of the words differs from what was seen or is woken, a signal arrives, or the
-** backstop of a second ends: MPL_OK, "look again". MPL_TIMEOUT once the deadline has passed.
+** backstop (nanoseconds) ends: MPL_OK, "look again". MPL_TIMEOUT once the deadline has passed.
 */
-enum mpl_status mpl_ec_sleep(const struct mpl_os_word *words, int n, int64_t deadline) {
+enum mpl_status mpl_ec_sleep(const struct mpl_os_word *words, int n, int64_t deadline,
+                             int64_t backstop) {
   int64_t now = mpl_os_now();
   if (now >= deadline) return MPL_TIMEOUT;
   bool poll = n > 1 && !mpl_os_has_waitv();
-  int64_t slice = poll ? POLL_NS : BACKSTOP_NS;
+  int64_t slice = poll ? POLL_NS : backstop;
   int64_t end = deadline - now > slice ? now + slice : deadline;
   if (poll || n == 1) {
     for (int i = 1; i < n; i++)

@@ -25,13 +25,18 @@
 
 #define MPL_EC_ALL INT32_MAX
 
+/* How long a sleep lasts before the sleeper looks again, ns: the backstop for a wake-up that was lost with
+   a process which nobody has noticed to be dead yet. */
+#define MPL_EC_BACKSTOP MPL_NS_PER_S
+
 struct mpl_ec {
   mpl_a32 word;
 };
 
 uint32_t mpl_ec_arm(struct mpl_ec *ec);
 void mpl_ec_wake(struct mpl_ec *ec, int n);
-enum mpl_status mpl_ec_sleep(const struct mpl_os_word *words, int n, int64_t deadline);
+enum mpl_status mpl_ec_sleep(const struct mpl_os_word *words, int n, int64_t deadline,
+                             int64_t backstop);
 
 /* True if a signaller that has just changed the state must call mpl_ec_wake. */
 static inline bool mpl_ec_awaited(struct mpl_ec *ec) {
