@@ -6,7 +6,7 @@
 --            of one operation
 --   args     their arguments
 --   floors   commands of floor.c; the first is the floor of the table's line, the others are shown
---            under it as { command, label }
+--            under it as { command, label }; with `lua = true` it is bench/<command>.lua
 --   faster   target: at least so many times as fast as CPython
 --   within   target: at most so many times the time of the floor
 --   bytes    bytes moved by an operation, shown as a rate too
@@ -22,10 +22,11 @@ return function(machine)
     {
       -- The least a new process costs: a small C program forks, its child does nothing but _exit,
       -- and is waited for. Forking copies page tables, so it costs more the more memory is in use;
-      -- the second floor has as much of it as mpl.
+      -- the second floor has as much of it as mpl, the third is a Lua state.
       name = "start_join", label = "start + join, empty target", program = "start_join",
       floors = {
         { "fork" }, { ("fork %d"):format(machine.weight), "fork, as much memory as mpl" },
+        { "fork_posix", "fork and wait in Lua, luaposix", lua = true },
       },
       faster = 8, within = 1.6,
     },
