@@ -1,5 +1,5 @@
 -- The floor of a process started from Lua: fork, _exit in the child and wait by luaposix, without
--- mpl's module. Any Lua state writes to some twenty pages between the fork and the wait, and each of
+-- the module. Any Lua state writes to some twenty pages between the fork and the wait, and each of
 -- them has to be copied; C alone writes to few.
 
 local unistd = require "posix.unistd"
