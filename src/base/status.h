@@ -10,6 +10,7 @@ enum mpl_status {
   MPL_RECOVERED,  /* a lock was taken over from a dead holder; its section was rolled back */
   MPL_BLOCK,      /* cannot be done now: wait and try again */
   MPL_TIMEOUT,    /* the deadline passed */
+  MPL_DEADLOCK,   /* nobody can end the wait any more (see shm/deadlock.h) */
   MPL_SIGNAL,     /* a signal wants attention (see proc/signal.h) */
   MPL_CLOSED,     /* the queue was shut down */
   MPL_NOMEM,      /* out of shared memory */

@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/os.h"
+#include "shm/deadlock.h"
 
 /* Timeouts beyond this many seconds are no timeouts: some 30 years. */
 #define FOREVER 1e9
@@ -41,6 +44,22 @@ void mpl_args_end(lua_State *L, int last) {
   if (lua_gettop(L) > last) luaL_argerror(L, last + 1, "no such argument");
 }
 
+/* Whether a table of options stands at idx (nil or none: no). Raises for any other value, and for a key that
+   is not among the known ones, which end with NULL. */
+bool mpl_args_options(lua_State *L, int idx, const char *const *known) {
+  if (lua_isnoneornil(L, idx)) return false;
+  luaL_checktype(L, idx, LUA_TTABLE);
+  lua_pushnil(L);
+  while (lua_next(L, idx) != 0) {
+    lua_pop(L, 1);
+    const char *const *k = known;
+    while (*k != NULL && (lua_type(L, -1) != LUA_TSTRING || strcmp(*k, lua_tostring(L, -1)) != 0)) k++;
+    if (*k == NULL)
+      luaL_argerror(L, idx, lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, -1, NULL)));
+  }
+  return true;
+}
+
 /* What a status says that no call returns as a value; errno counts for MPL_ERRNO. */
 const char *mpl_args_text(enum mpl_status status) {
   switch (status) {
@@ -57,4 +76,38 @@ const char *mpl_args_text(enum mpl_status status) {
 /* Raises it. */
 int mpl_args_raise(lua_State *L, enum mpl_status status) {
   return luaL_error(L, "%s", mpl_args_text(status));
+}
+
+/* Pushes the place in the script, "file:line", that has called into the module, whose own sources do not
+   count; "" if there is none. */
+void mpl_args_place(lua_State *L) {
+  lua_Debug d;
+  for (int level = 1; lua_getstack(L, level, &d); level++) {
+    lua_getinfo(L, "Sl", &d);
+    if (d.currentline <= 0 || strncmp(d.source, "@process/", 9) == 0) continue;
+    lua_pushfstring(L, "%s:%d", d.short_src, d.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
+/* Raises what a wait has ended with MPL_DEADLOCK for. That all processes are asleep is said at once, with a
+   line for each, but once: it concerns more than the caller, which may catch the error and find the same again
+   when it ends. */
+int mpl_args_deadlock(lua_State *L) {
+  bool all_asleep;
+  const char *report = mpl_deadlock_report(&all_asleep);
+  if (all_asleep) {
+    static uint64_t said;
+    uint64_t hash = mpl_hash(report, strlen(report), 0);
+    fflush(stdout);
+    if (hash != said) fprintf(stderr, "mpl: %s\n", report);
+    fflush(stderr);
+    said = hash;
+    report = "deadlock: all processes are asleep";
+  }
+  mpl_args_place(L);
+  const char *place = lua_tostring(L, -1);
+  lua_pushfstring(L, "%s%s%s", place, *place != '\0' ? ": " : "", report);
+  return lua_error(L);
 }

@@ -3,6 +3,7 @@
 */
 #include "bind/blocking.h"
 
+#include "bind/args.h"
 #include "bind/interrupt.h"
 
 static void give_up(void *arg) {
@@ -22,6 +23,7 @@ int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
     }
     switch (mpl_wait_step(&op->wait, op->deadline)) {
       case MPL_SIGNAL: mpl_interrupt_attend(L, give_up, op); break;
+      case MPL_DEADLOCK: give_up(op); return mpl_args_deadlock(L);
       case MPL_TIMEOUT: give_up(op); return op->timed_out(L, op);
       default: break;
     }

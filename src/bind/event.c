@@ -14,14 +14,17 @@ static struct mpl_event *self(lua_State *L) {
   return mpl_handle_body(L, &event_class);
 }
 
-/* Event(): an event that is not set. */
+/* Event([{name=}]): an event that is not set. */
 static int event_new(lua_State *L) {
-  mpl_args_end(L, 0);
+  static const char *const known[] = {"name", NULL};
+  mpl_args_end(L, 1);
+  mpl_args_options(L, 1, known);
   struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_EVENT);
   uint64_t id;
   enum mpl_status s = mpl_event_new(&id);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   mpl_handle_own(L, h, MPL_TYPE_EVENT, id);
+  mpl_handle_label(L, id, 1);
   return 1;
 }
 

@@ -28,7 +28,9 @@ void mpl_finish_interrupted(void) {
 static void leave_no_child(void) {
   if (mpl_self == NULL) return;
   fflush(NULL);
-  if (mpl_exit_join_children() != MPL_OK) mpl_finish_interrupted();
+  enum mpl_status s = mpl_exit_join_children();
+  if (s == MPL_SIGNAL) mpl_finish_interrupted();
+  if (s == MPL_DEADLOCK) mpl_exit_interrupt_children();
 }
 
 /* Calls the function given to `at_exit`, if there is one, with the argument whether the program was

@@ -3,6 +3,9 @@
 */
 #include "bind/handle.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "bind/args.h"
 #include "shm/reflist.h"
 
@@ -64,6 +67,25 @@ void mpl_handle_own(lua_State *L, struct mpl_handle *h, enum mpl_object_type typ
   lua_rawgetp(L, LUA_REGISTRYINDEX, &handles_key);
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, (lua_Integer)id); /* if this raises, the collector still drops the reference */
+  lua_pop(L, 1);
+}
+
+/* Labels a new object for reports: by the `name` in the table at `options`, else by the place in the script
+   that makes it, and a number, as several may be made in one place. */
+void mpl_handle_label(lua_State *L, uint64_t id, int options) {
+  char label[MPL_OBJECT_LABEL];
+  if (lua_istable(L, options) && lua_getfield(L, options, "name") != LUA_TNIL) {
+    luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, options, "field 'name' must be a string");
+    snprintf(label, sizeof label, "'%.*s'", MPL_OBJECT_LABEL - 3, lua_tostring(L, -1));
+  } else {
+    mpl_args_place(L);
+    const char *place = lua_tostring(L, -1);
+    int number = snprintf(label, sizeof label, "#%u ", (unsigned)(id & UINT32_MAX));
+    size_t n = strlen(place), room = sizeof label - (size_t)number - sizeof "made at ";
+    snprintf(label + number, sizeof label - (size_t)number, "%s%s", n > 0 ? "made at " : "",
+             n > room ? place + n - room : place);
+  }
+  mpl_object_set_label(id, label);
   lua_pop(L, 1);
 }
 

@@ -26,6 +26,7 @@ void mpl_handle_open(lua_State *L);
 void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_class *class);
 struct mpl_handle *mpl_handle_new(lua_State *L, enum mpl_object_type type);
 void mpl_handle_own(lua_State *L, struct mpl_handle *handle, enum mpl_object_type type, uint64_t id);
+void mpl_handle_label(lua_State *L, uint64_t id, int options);
 int mpl_handle_gc(lua_State *L);
 int mpl_handle_dead(lua_State *L);
 

@@ -15,14 +15,17 @@ static struct mpl_lock *self(lua_State *L) {
   return mpl_handle_body(L, &lock_class);
 }
 
-/* Lock(): a lock that is free. */
+/* Lock([{name=}]): a lock that is free. */
 static int lock_new(lua_State *L) {
-  mpl_args_end(L, 0);
+  static const char *const known[] = {"name", NULL};
+  mpl_args_end(L, 1);
+  mpl_args_options(L, 1, known);
   struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_LOCK);
   uint64_t id;
   enum mpl_status s = mpl_lock_new(&id);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   mpl_handle_own(L, h, MPL_TYPE_LOCK, id);
+  mpl_handle_label(L, id, 1);
   return 1;
 }
 
@@ -62,9 +65,7 @@ static int acquire_timed_out(lua_State *L, struct mpl_blocking *op) {
 }
 
 static int acquire(lua_State *L, struct mpl_lock *lock, int64_t deadline) {
-  struct mpl_wait none = MPL_WAIT_INIT;
-  enum mpl_status s = mpl_lock_try(lock, 0, &none); /* most locks are free: no more than that */
-  if (s != MPL_BLOCK) return acquired(L, s);
+  if (mpl_lock_grab(lock, 0)) return acquired(L, MPL_OK);
   struct acquire a = {.op = {.attempt = acquire_attempt,
                              .give_up = acquire_give_up,
                              .timed_out = acquire_timed_out,

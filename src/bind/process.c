@@ -161,6 +161,7 @@ static int child_join(lua_State *L) {
   while ((s = mpl_child_join(c, deadline, MPL_SIGNAL_INTERRUPT)) == MPL_SIGNAL)
     mpl_interrupt_attend(L, NULL, NULL);
   mpl_child_reap();
+  if (s == MPL_DEADLOCK) return mpl_args_deadlock(L);
   if (s == MPL_OK) return lua_pushboolean(L, 1), 1;
   lua_pushnil(L);
   lua_pushliteral(L, "timeout");
@@ -252,6 +253,7 @@ static int process_join(lua_State *L) {
   enum mpl_status s;
   while ((s = mpl_child_join_stranger(ident, deadline)) == MPL_SIGNAL)
     mpl_interrupt_attend(L, NULL, NULL);
+  if (s == MPL_DEADLOCK) return mpl_args_deadlock(L);
   if (s == MPL_OK) return lua_pushboolean(L, 1), 1;
   lua_pushnil(L);
   lua_pushliteral(L, "timeout");
@@ -263,11 +265,14 @@ static int process_join(lua_State *L) {
 */
 
 /* join_children(): flushes what was written, ends the daemons and waits for the others; an interrupt
-   raises. */
+   raises. So does a deadlock, after the children were interrupted: nobody else can end it. */
 static int process_join_children(lua_State *L) {
   fflush(NULL);
-  while (mpl_exit_join_children() == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);
-  return 0;
+  enum mpl_status s;
+  while ((s = mpl_exit_join_children()) == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);
+  if (s != MPL_DEADLOCK) return 0;
+  mpl_exit_interrupt_children();
+  return mpl_args_deadlock(L);
 }
 
 /* interrupt_children(): SIGINT to all children; those that take too long are killed. */

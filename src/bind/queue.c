@@ -32,15 +32,23 @@ struct mpl_queue *mpl_queue_self(lua_State *L) {
   return q;
 }
 
-/* Queue([maxsize]): an empty queue; no limit if maxsize is missing, nil, 0 or less. */
+/* Queue([maxsize | {maxsize=, name=}]): an empty queue; no limit if maxsize is missing, nil, 0 or less. */
 static int queue_new(lua_State *L) {
+  static const char *const known[] = {"maxsize", "name", NULL};
+  lua_Integer maxsize = 0;
   mpl_args_end(L, 1);
-  lua_Integer maxsize = luaL_optinteger(L, 1, 0);
+  if (lua_type(L, 1) != LUA_TTABLE) {
+    maxsize = luaL_optinteger(L, 1, 0);
+  } else if (mpl_args_options(L, 1, known) && lua_getfield(L, 1, "maxsize") != LUA_TNIL) {
+    luaL_argcheck(L, lua_isinteger(L, -1), 1, "field 'maxsize' must be an integer");
+    maxsize = lua_tointeger(L, -1);
+  }
   struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_QUEUE);
   uint64_t id;
   enum mpl_status s = mpl_queue_new(maxsize > 0 ? (uint64_t)maxsize : 0, &id);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   mpl_handle_own(L, h, MPL_TYPE_QUEUE, id);
+  mpl_handle_label(L, id, 1);
   return 1;
 }
 

@@ -35,6 +35,8 @@ void mpl_event_clear(struct mpl_event *event) {
 /* MPL_OK if it is set, else MPL_BLOCK. */
 enum mpl_status mpl_event_try(struct mpl_event *event, struct mpl_wait *w) {
   if (mpl_event_is_set(event)) return MPL_OK;
+  w->kind = MPL_WAIT_OBJECT;
+  w->body = event;
   w->ec = &event->changed;
   w->watch = &event->set;
   w->seen = 0;

@@ -7,7 +7,14 @@
 #define IDENT MPL_SLOT_IDENT_MASK
 #define THREAD_SHIFT 48
 
-static const struct mpl_object_ops ops = {.name = "Lock"};
+/* See struct mpl_object_ops. */
+static uint64_t holder(const void *body, uint64_t *order) {
+  const struct mpl_lock *lock = body;
+  *order = mpl_load64_rlx(&lock->order);
+  return mpl_load32_rlx(&lock->handed_over) ? 0 : mpl_load64_acq(&lock->word) & IDENT;
+}
+
+static const struct mpl_object_ops ops = {.name = "Lock", .holder = holder};
 
 void mpl_lock_register(void) {
   mpl_object_register(MPL_TYPE_LOCK, &ops);
@@ -25,23 +32,43 @@ static void hand_watch_on(struct mpl_lock *lock) {
   if (mpl_ec_awaited(&lock->released)) mpl_ec_wake(&lock->released, 1);
 }
 
+/* Locks that this process has taken, ever. */
+static MPL_PER_PROCESS uint64_t taken;
+
+static uint64_t word_of_caller(uint32_t thread) {
+  return mpl_slot_ident(mpl_self) | (uint64_t)thread << THREAD_SHIFT;
+}
+
+/* Takes the lock for a thread of the caller if it is free. */
+bool mpl_lock_grab(struct mpl_lock *lock, uint32_t thread) {
+  uint64_t found = 0;
+  MPL_POINT();
+  if (!mpl_cas64_ar(&lock->word, &found, word_of_caller(thread))) return false;
+  mpl_store64_rlx(&lock->order, taken++);
+  return true;
+}
+
+/* The caller has the lock after a wait. */
+static enum mpl_status got(struct mpl_lock *lock, enum mpl_status s, const struct mpl_wait *w) {
+  mpl_store64_rlx(&lock->order, taken++);
+  if (mpl_wait_slept(w)) hand_watch_on(lock);
+  return s;
+}
+
 /*
 ** Takes the lock for a thread of the caller. MPL_OK; MPL_RECOVERED: taken, and its last holder had
 ** ended without releasing it; MPL_BLOCK: somebody holds it (w says whom to wait for).
 */
 enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_wait *w) {
-  uint64_t me = mpl_slot_ident(mpl_self) | (uint64_t)thread << THREAD_SHIFT, found = 0;
+  uint64_t me = word_of_caller(thread), found = 0;
   MPL_POINT();
-  if (mpl_cas64_ar(&lock->word, &found, me)) {
-    if (mpl_wait_slept(w)) hand_watch_on(lock);
-    return MPL_OK;
-  }
+  if (mpl_cas64_ar(&lock->word, &found, me)) return got(lock, MPL_OK, w);
   while (!mpl_slot_ident_lives(found & IDENT)) {
-    if (mpl_cas64_ar(&lock->word, &found, found == 0 ? me : me | ABANDONED)) {
-      if (mpl_wait_slept(w)) hand_watch_on(lock);
-      return found == 0 ? MPL_OK : MPL_RECOVERED;
-    }
+    if (mpl_cas64_ar(&lock->word, &found, found == 0 ? me : me | ABANDONED))
+      return got(lock, found == 0 ? MPL_OK : MPL_RECOVERED, w);
   }
+  w->kind = MPL_WAIT_OBJECT;
+  w->body = lock;
   w->ec = &lock->released;
   w->watch = &lock->word;
   w->seen = found;
@@ -53,6 +80,7 @@ enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_
 /* Releases somebody else's lock. Waiters watch the holder's life, not the caller's: should it die before
    it has woken them, its journal says whom to wake. */
 static enum mpl_status release_for(struct mpl_lock *lock, uint64_t found) {
+  if ((found & IDENT) != mpl_slot_ident(mpl_self)) mpl_store32_rlx(&lock->handed_over, 1);
   mpl_tx_wake(&lock->released, 1);
   while (found != 0) {
     MPL_POINT();

@@ -18,6 +18,8 @@
 struct mpl_lock {
   MPL_ALIGNED mpl_a64 word;
   struct mpl_ec released;
+  mpl_a32 handed_over; /* 1: was once released by another process than its holder's; never taken back */
+  mpl_a64 order;       /* how many locks the holder had taken before, ever; by the holder, for reports */
 };
 
 struct mpl_lock_info {
@@ -28,6 +30,7 @@ struct mpl_lock_info {
 
 void mpl_lock_register(void);
 enum mpl_status mpl_lock_new(uint64_t *id);
+bool mpl_lock_grab(struct mpl_lock *lock, uint32_t thread);
 enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_wait *w);
 enum mpl_status mpl_lock_release(struct mpl_lock *lock);
 void mpl_lock_pass_on(struct mpl_lock *lock);

@@ -126,6 +126,8 @@ static int admitted(struct mpl_queue *q, int n, struct mpl_wait *w) {
   uint64_t got = mpl_load64_acq(&q->got), held = mpl_load64_rlx(&q->put) - got;
   uint64_t room = held < q->maxsize ? q->maxsize - held : 0;
   if (room >= (uint64_t)n) return n;
+  w->kind = MPL_WAIT_ROOM;
+  w->body = q;
   w->ec = &q->not_full;
   w->watch = &q->got;
   w->seen = got;
@@ -235,6 +237,8 @@ static uint64_t available(struct mpl_queue *q, struct mpl_wait *w) {
   uint64_t got = mpl_load64_rlx(&q->got);
   if (q->put_seen <= got) q->put_seen = mpl_load64_acq(&q->put);
   if (q->put_seen > got) return q->put_seen - got;
+  w->kind = MPL_WAIT_ITEM;
+  w->body = q;
   w->ec = &q->not_empty;
   w->stream = true;
   w->watch = &q->put;

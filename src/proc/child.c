@@ -144,26 +144,38 @@ void mpl_child_reap(void) {
   }
 }
 
-/*
-** Waits for the end of a child: MPL_OK, MPL_TIMEOUT, or MPL_SIGNAL if one of the bits `attention` is
-** set. Parent only.
-*/
-enum mpl_status mpl_child_join(struct mpl_child *child, int64_t deadline, uint32_t attention) {
+/* Whoever waits for the end of a process, as others see it. */
+static struct mpl_sleeper sleeper_for(uint64_t ident, int64_t deadline) {
+  return (struct mpl_sleeper){
+      .kind = MPL_WAIT_END, .on = ident, .since = mpl_os_now(), .endless = deadline == MPL_NEVER};
+}
+
+static enum mpl_status join(struct mpl_child *child, int64_t deadline, uint32_t attention,
+                            struct mpl_sleeper *sleeper) {
   for (;;) {
     struct mpl_os_word bell = {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
     if (mpl_signal_take(MPL_SIGNAL_CHILD)) recover_all();
     if (mpl_child_ended(child)) return MPL_OK;
     if (mpl_signal_pending(attention)) return MPL_SIGNAL;
-    int64_t now = mpl_os_now();
-    if (now >= deadline) return MPL_TIMEOUT;
-    int64_t end = deadline;
-    if (!mpl_signal_hears_children() && end - now > DEAF_NS) end = now + DEAF_NS;
-    mpl_ec_sleep(&bell, 1, end, MPL_EC_BACKSTOP);
+    if (deadline <= 0) return MPL_TIMEOUT;
+    int64_t slice = mpl_signal_hears_children() ? MPL_EC_BACKSTOP : DEAF_NS;
+    if (mpl_deadlock_look(sleeper, &slice) != MPL_OK) return MPL_DEADLOCK;
+    if (mpl_ec_sleep(&bell, 1, deadline, slice) == MPL_TIMEOUT) return MPL_TIMEOUT;
   }
 }
 
-/* Waits for the end of a process that is not a child: MPL_OK, MPL_TIMEOUT, MPL_SIGNAL (any). */
-enum mpl_status mpl_child_join_stranger(uint64_t ident, int64_t deadline) {
+/*
+** Waits for the end of a child: MPL_OK, MPL_TIMEOUT, MPL_DEADLOCK, or MPL_SIGNAL if one of the bits
+** `attention` is set. Parent only.
+*/
+enum mpl_status mpl_child_join(struct mpl_child *child, int64_t deadline, uint32_t attention) {
+  struct mpl_sleeper sleeper = sleeper_for(child->ident, deadline);
+  enum mpl_status s = join(child, deadline, attention, &sleeper);
+  if (sleeper.look_at != 0) mpl_deadlock_awake();
+  return s;
+}
+
+static enum mpl_status join_stranger(uint64_t ident, int64_t deadline, struct mpl_sleeper *sleeper) {
   for (;;) {
     struct mpl_slot *slot = mpl_slot_find(ident);
     if (slot == NULL) return MPL_OK;
@@ -175,8 +187,19 @@ enum mpl_status mpl_child_join_stranger(uint64_t ident, int64_t deadline) {
       return MPL_OK;
     }
     if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
-    if (mpl_ec_sleep(words, 2, deadline, MPL_EC_BACKSTOP) == MPL_TIMEOUT) return MPL_TIMEOUT;
+    int64_t slice = MPL_EC_BACKSTOP;
+    if (mpl_deadlock_look(sleeper, &slice) != MPL_OK) return MPL_DEADLOCK;
+    if (mpl_ec_sleep(words, 2, deadline, slice) == MPL_TIMEOUT) return MPL_TIMEOUT;
   }
+}
+
+/* Waits for the end of a process that is not a child: MPL_OK, MPL_TIMEOUT, MPL_DEADLOCK, MPL_SIGNAL
+   (any). */
+enum mpl_status mpl_child_join_stranger(uint64_t ident, int64_t deadline) {
+  struct mpl_sleeper sleeper = sleeper_for(ident, deadline);
+  enum mpl_status s = join_stranger(ident, deadline, &sleeper);
+  if (sleeper.look_at != 0) mpl_deadlock_awake();
+  return s;
 }
 
 /* A descriptor that polls readable once the child has ended, the same at each call; -1 and errno. */

@@ -45,15 +45,16 @@ static void end_children(int sig, bool daemons) {
   mpl_child_reap();
 }
 
-/* Ends the daemons and waits for the other children. MPL_OK, or MPL_SIGNAL if SIGINT came: the caller
-   calls mpl_exit_interrupt_children, or this again. */
+/* Ends the daemons and waits for the other children. MPL_OK; MPL_SIGNAL if SIGINT came, or MPL_DEADLOCK: the
+   caller calls mpl_exit_interrupt_children, or this again. */
 enum mpl_status mpl_exit_join_children(void) {
   end_children(SIGTERM, true);
   for (;;) {
     struct mpl_child *c = mpl_child_first();
     while (c != NULL && c->raw) c = c->next;
     if (c == NULL) return MPL_OK;
-    if (mpl_child_join(c, MPL_NEVER, MPL_SIGNAL_INTERRUPT) == MPL_SIGNAL) return MPL_SIGNAL;
+    enum mpl_status s = mpl_child_join(c, MPL_NEVER, MPL_SIGNAL_INTERRUPT);
+    if (s != MPL_OK) return s;
     mpl_child_reap();
   }
 }

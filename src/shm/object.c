@@ -3,6 +3,7 @@
 */
 #include "shm/object.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "shm/reflist.h"
@@ -61,10 +62,33 @@ enum mpl_object_type mpl_object_type_of(uint64_t id) {
   return e == NULL ? MPL_TYPE_NONE : (enum mpl_object_type)mpl_load64_rlx(&e->type);
 }
 
-/* The body, on a cache line of its own within its block. */
+/* What a block needs beyond the body, wherever on a cache line the block begins. */
+#define HEAD (sizeof(struct mpl_object_head) + MPL_CACHE_LINE - MPL_HEAP_ALIGN)
+
+/* The body, on a cache line of its own within its block, behind its head. */
 void *mpl_object_body_of(const struct mpl_object *e) {
-  mpl_off block = mpl_load64_rlx(&e->body);
-  return mpl_arena_at((block + MPL_CACHE_LINE - 1) & ~(mpl_off)(MPL_CACHE_LINE - 1), 1);
+  mpl_off least = mpl_load64_rlx(&e->body) + sizeof(struct mpl_object_head);
+  return mpl_arena_at((least + MPL_CACHE_LINE - 1) & ~(mpl_off)(MPL_CACHE_LINE - 1), 1);
+}
+
+static struct mpl_object_head *head_of(const void *body) {
+  return (struct mpl_object_head *)(uintptr_t)body - 1;
+}
+
+/* The id of the object whose body this is. */
+uint64_t mpl_object_id_of(const void *body) {
+  return mpl_load64_rlx(&head_of(body)->id);
+}
+
+/* Name of the object whose body this is, or where it was made; empty if it was not said. */
+const char *mpl_object_label_of(const void *body) {
+  return head_of(body)->label;
+}
+
+/* Labels an object, with what fits of the text; by its maker, before anybody else knows it. */
+void mpl_object_set_label(uint64_t id, const char *label) {
+  struct mpl_object *e = find(id);
+  if (e != NULL) snprintf(head_of(mpl_object_body_of(e))->label, MPL_OBJECT_LABEL, "%s", label);
 }
 
 /* Body of an object of this type that the caller holds a reference to, as long as it does; NULL if
@@ -129,6 +153,7 @@ static enum mpl_status enter(enum mpl_object_type type, mpl_off block, uint64_t 
     struct mpl_object *e = tx_take_entry(&index);
     if (e != NULL) {
       *id = mpl_load64_rlx(&e->id);
+      mpl_store64_rlx(&head_of(mpl_object_body_of(&(struct mpl_object){.body = block}))->id, *id);
       mpl_tx_store(&e->type, type);
       mpl_tx_store(&e->refs, 1);
       mpl_tx_store(&e->body, block);
@@ -155,11 +180,11 @@ enum mpl_status mpl_object_new(enum mpl_object_type type, uint64_t size,
                                enum mpl_status (*init)(void *body, const void *arg),
                                const void *arg, uint64_t *id) {
   mpl_off block;
-  enum mpl_status s = mpl_heap_alloc(size + MPL_CACHE_LINE - MPL_HEAP_ALIGN, &block);
+  enum mpl_status s = mpl_heap_alloc(size + HEAD, &block);
   if (s != MPL_OK) return s;
   struct mpl_object unborn = {.body = block};
   void *body = mpl_object_body_of(&unborn);
-  memset(body, 0, size);
+  memset(head_of(body), 0, sizeof(struct mpl_object_head) + size);
   if (init != NULL) s = init(body, arg);
   if (s == MPL_OK) s = enter(type, block, id);
   if (s != MPL_OK) mpl_heap_free(mpl_self, block);
@@ -208,6 +233,18 @@ enum mpl_status mpl_object_retain(uint64_t id) {
   mpl_robust_unlock(&root()->lock);
   mpl_reflist_added(id);
   return MPL_OK;
+}
+
+/* Calls visit for every object that is referred to, under the object lock: it must take no lock and not
+   wait. */
+void mpl_object_each(void (*visit)(void *arg, const struct mpl_object *entry), void *arg) {
+  if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return;
+  uint64_t count = mpl_load64_rlx(&root()->count);
+  for (uint64_t i = 1; i < count; i++) {
+    struct mpl_object *e = mpl_object_entry(i);
+    if (mpl_load64_rlx(&e->refs) > 0) visit(arg, e);
+  }
+  mpl_robust_unlock(&root()->lock);
 }
 
 /*

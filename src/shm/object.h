@@ -17,6 +17,7 @@
 #include "shm/arena.h"
 #include "sync/robust.h"
 
+#define MPL_OBJECT_LABEL 56 /* bytes, the final zero included */
 #define MPL_OBJECT_CHUNKS 24
 #define MPL_OBJECT_CHUNK0 64 /* entries in the first chunk; each further one has twice as many */
 
@@ -36,6 +37,12 @@ struct mpl_object {
   mpl_a64 next; /* in the free list or the grave list: index, 0: last */
 };
 
+/* What stands before every body: who it is, for reports that come upon the body. */
+struct mpl_object_head {
+  mpl_a64 id;
+  char label[MPL_OBJECT_LABEL]; /* name, or where it was made; written once, by its maker */
+};
+
 struct mpl_object_root {
   struct mpl_robust lock;       /* guards all below, entries and reference lists */
   struct mpl_robust grave_lock; /* held by whoever dismantles */
@@ -52,6 +59,9 @@ struct mpl_object_ops {
   const char *name;
   /* Frees what hangs off the body, in small sections; nobody else reaches it any more. */
   void (*dismantle)(void *body);
+  /* Who holds it, as an identity, and `order`, which grows with each thing that this process takes; 0 if
+     nobody does, or if others than the holder are known to release it. May be NULL; without a lock. */
+  uint64_t (*holder)(const void *body, uint64_t *order);
   /* For the checker: calls visit for each block off the body and ref for each reference it holds. */
   bool (*walk)(void *body, bool (*visit)(void *arg, mpl_off block),
                bool (*ref)(void *arg, uint64_t id), void *arg);
@@ -69,6 +79,10 @@ enum mpl_object_type mpl_object_type_of(uint64_t id);
 void *mpl_object_body(uint64_t id, enum mpl_object_type type);
 struct mpl_object *mpl_object_entry(uint64_t index);
 void *mpl_object_body_of(const struct mpl_object *entry);
+uint64_t mpl_object_id_of(const void *body);
+const char *mpl_object_label_of(const void *body);
+void mpl_object_set_label(uint64_t id, const char *label);
+void mpl_object_each(void (*visit)(void *arg, const struct mpl_object *entry), void *arg);
 
 void mpl_object_tx_ref(uint64_t id);
 bool mpl_object_tx_unref(uint64_t id);

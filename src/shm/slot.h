@@ -43,6 +43,26 @@ enum mpl_slot_state {
 enum mpl_hand_kind { MPL_HAND_BLOCK = 1, MPL_HAND_MESSAGE = 2 };
 #define MPL_HAND_KIND_MASK 15u
 
+/* What a process waits for: a shared object, an item of a queue, room in it, the end of a process. */
+enum mpl_wait_kind {
+  MPL_WAIT_NOTHING,
+  MPL_WAIT_OBJECT,
+  MPL_WAIT_ITEM,
+  MPL_WAIT_ROOM,
+  MPL_WAIT_END
+};
+
+/* A wait, for others to read: a sequence lock, `serial` is odd while the rest is true. */
+struct mpl_wait_record {
+  mpl_a64 serial;
+  mpl_a64 kind;    /* enum mpl_wait_kind */
+  mpl_a64 on;      /* id of the object or identity of the process */
+  mpl_a64 since;   /* ns */
+  mpl_a64 endless; /* 1: it has no timeout */
+  mpl_a64 watch;   /* offset of a word that differs from `seen` when the wait is about to end; 0: none */
+  mpl_a64 seen;    /* may change during the wait */
+};
+
 struct mpl_slot {
   MPL_ALIGNED mpl_a64 ident;  /* generation << 16 | index; changed by whoever frees the slot */
   mpl_a64 state;              /* see mpl_slot_state_of */
@@ -56,8 +76,10 @@ struct mpl_slot {
   mpl_a64 waiting;            /* event count that the process waits for, for recovery; 0: none */
   mpl_a64 exit_code;          /* exit status + 1 once ENDED; 0: unknown */
   char name[MPL_SLOT_NAME];
-  MPL_ALIGNED mpl_a32 doorbell; /* changed by the owner's signal handlers */
+  MPL_ALIGNED mpl_a32 doorbell; /* changed by the owner's signal handlers, and by who rings for it */
   mpl_a32 cpu;                /* CPU + 1 on which the process was last seen; a hint, stale at will */
+  mpl_a32 asked_to_look;      /* 1: the owner is to look for a deadlock; written by anyone */
+  struct mpl_wait_record wait;
   MPL_ALIGNED pthread_mutex_t life;
   struct mpl_robust journal_lock; /* serialises those who roll the journal back; innermost */
   struct mpl_robust cleanup_lock; /* serialises those who clean up; outermost */
@@ -73,6 +95,9 @@ struct mpl_slot_root {
   mpl_a64 live;           /* slots that are not free */
   mpl_a64 chunk[MPL_SLOT_CHUNKS]; /* offsets */
 };
+
+/* The main program's identity: it takes the first slot. */
+#define MPL_SLOT_MAIN ((uint64_t)1 << MPL_SLOT_INDEX_BITS)
 
 /* The slot of this process; NULL before mpl_shm_create. */
 extern MPL_PER_PROCESS struct mpl_slot *mpl_self;

@@ -23,7 +23,8 @@ static mpl_a64 *populated_of(void *base) {
    does). */
 static uint32_t stamp(void) {
   const size_t parts[] = {sizeof(struct mpl_super),       sizeof(struct mpl_slot),
-                          sizeof(struct mpl_object),      sizeof(pthread_mutex_t),
+                          sizeof(struct mpl_object),      sizeof(struct mpl_object_head),
+                          sizeof(pthread_mutex_t),
                           _Alignof(pthread_mutex_t),      MPL_CACHE_LINE,
                           MPL_SLOT_CHUNK,                 MPL_OBJECT_CHUNK0,
                           MPL_JOURNAL_UNDO};

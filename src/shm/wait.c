@@ -10,6 +10,7 @@
 #include "shm/wait.h"
 
 #include "base/os.h"
+#include "shm/object.h"
 
 #define SPIN_LEAST 3000    /* ns */
 #define SPIN_MOST 100000
@@ -100,6 +101,21 @@ static enum mpl_status sleep_on_words(const struct mpl_os_word *words, int n, in
   return s;
 }
 
+/* Tells others of this wait, and looks whether it can ever end; see shm/deadlock.h. */
+static enum mpl_status look(struct mpl_wait *w, int64_t deadline, int64_t *slice) {
+  if (w->kind == MPL_WAIT_NOTHING) return MPL_OK;
+  struct mpl_sleeper sleeper = {.kind = w->kind,
+                                .on = mpl_object_id_of(w->body),
+                                .watch = w->watch,
+                                .seen = w->seen,
+                                .since = w->began,
+                                .endless = deadline == MPL_NEVER,
+                                .look_at = w->look_at};
+  enum mpl_status s = mpl_deadlock_look(&sleeper, slice);
+  w->look_at = sleeper.look_at;
+  return s;
+}
+
 static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
   struct mpl_os_word words[2] = {{&w->ec->word, w->armed}};
   int n = 1;
@@ -109,15 +125,18 @@ static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
     words[n++] = (struct mpl_os_word){mpl_slot_life_word(peer), mpl_slot_life_arm(peer)};
     if (!mpl_slot_lives(peer) || mpl_slot_ident(peer) != w->peer) return MPL_OK;
   }
-  w->backstop = w->backstop == 0 ? MPL_EC_BACKSTOP
-                : w->backstop < BACKSTOP_MOST ? 2 * w->backstop : BACKSTOP_MOST;
-  enum mpl_status s = sleep_on_words(words, n, deadline, w->backstop);
+  if (w->backstop == 0) w->backstop = MPL_EC_BACKSTOP;
+  int64_t slice = w->backstop;
+  enum mpl_status s = look(w, deadline, &slice);
+  if (slice == w->backstop && slice < BACKSTOP_MOST) w->backstop *= 2;
+  if (s == MPL_OK) s = sleep_on_words(words, n, deadline, slice);
   /* The kernel has woken one of those who wait for this death; the others are woken here. */
   if (peer != NULL && !mpl_slot_lives(peer)) mpl_os_futex_wake(mpl_slot_life_word(peer), INT32_MAX);
   return s;
 }
 
-/* One step of waiting after a try that said MPL_BLOCK. MPL_OK: try again; MPL_TIMEOUT; MPL_SIGNAL. */
+/* One step of waiting after a try that said MPL_BLOCK. MPL_OK: try again; MPL_TIMEOUT; MPL_SIGNAL;
+   MPL_DEADLOCK. */
 enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
   if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
   if (deadline <= 0) return MPL_TIMEOUT;
@@ -147,6 +166,8 @@ enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
 void mpl_wait_done(struct mpl_wait *w) {
   if (w->began == 0) return;
   mpl_store64_rlx(&mpl_self->waiting, 0);
+  if (w->look_at != 0) mpl_deadlock_awake();
+  w->look_at = 0;
   mpl_tx_answered = false;
   int64_t took = mpl_os_now() - w->began;
   w->began = 0;

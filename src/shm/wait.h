@@ -13,9 +13,11 @@
 #ifndef MPL_SHM_WAIT_H
 #define MPL_SHM_WAIT_H
 
-#include "shm/slot.h"
+#include "shm/deadlock.h"
 
 struct mpl_wait {
+  enum mpl_wait_kind kind; /* what is waited for, to be told to others */
+  const void *body;        /* and the body of the object */
   struct mpl_ec *ec;    /* signalled when it is worth trying again */
   const mpl_a64 *watch; /* differs from `seen` when it is worth trying again; for spinning; or NULL */
   uint64_t seen;
@@ -27,6 +29,7 @@ struct mpl_wait {
   uint32_t armed;
   int64_t began;
   int64_t backstop;
+  int64_t look_at; /* see struct mpl_sleeper */
 };
 
 #define MPL_WAIT_INIT {0}

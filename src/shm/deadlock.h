@@ -1,0 +1,42 @@
+/*
+** Naming deadlocks.
+**
+** A process that sleeps says in its slot what it waits for (struct mpl_wait_record). Once it has slept
+** for a while without a timeout it looks whether it may ever be woken:
+**
+**   A cycle: it waits for a lock or for the end of a process, the one process that can end this wait
+**   waits likewise for another, and so on back to itself. Of the members of a cycle the one whose wait began
+**   last gets MPL_DEADLOCK: its call has closed the cycle. A lock that was ever released by somebody else
+**   than its holder is in no cycle, because anybody may release it again. A process that waits for a
+**   lock that it holds itself may mean to have it released by another one: that is a deadlock only when all
+**   others have slept without a timeout for a second.
+**
+**   All asleep: every process of the program has slept without a timeout for a while. The main
+**   program gets MPL_DEADLOCK, or who found it if there is no main program any more.
+**
+** No false alarm: what is found is looked at a second time, and a process that has not waited without a
+** break between the two looks is not asleep. A process that does anything else than wait for a shared
+** object or a member of the program counts as awake.
+*/
+#ifndef MPL_SHM_DEADLOCK_H
+#define MPL_SHM_DEADLOCK_H
+
+#include "shm/slot.h"
+
+/* A wait of the caller, as others are to see it. */
+struct mpl_sleeper {
+  enum mpl_wait_kind kind;
+  uint64_t on;          /* id of an object, or for MPL_WAIT_END identity of a process */
+  const mpl_a64 *watch; /* in the arena: differs from `seen` when the wait is about to end; or NULL */
+  uint64_t seen;
+  bool endless;         /* has no timeout */
+  int64_t since;        /* when it began, ns */
+  int64_t look_at;      /* when to look next, ns; not 0: others have been told */
+};
+
+enum mpl_status mpl_deadlock_look(struct mpl_sleeper *sleeper, int64_t *slice);
+void mpl_deadlock_awake(void);
+const char *mpl_deadlock_report(bool *all_asleep);
+int mpl_deadlock_describe(const struct mpl_slot *slot, char *text, size_t size);
+
+#endif
