@@ -19,12 +19,12 @@ describe("a fork that the system refuses", function()
     for _ = 1, 20 do report("start", failure(p.start, p)) end
     report("half-made", p.pid, p.exitcode, p:is_alive(), #process.active_children())
     report("fork", process.fork())
-    report("leaked", process.stats().processes - stats.processes, fx.descriptors() - fds)
+    report("leaked", #process.stats().processes - #stats.processes, fx.descriptors() - fds)
     report("queue", q:get(), q:put "x", q:get())
     assert(resource.setrlimit(RLIMIT_NPROC, limit))
     p:start()
     report("later", q:get(), p:join(), p.exitcode)
-    report("end", process.stats().processes - stats.processes)
+    report("end", #process.stats().processes - #stats.processes)
   ]]
 
   it("is an error of start", function()
@@ -81,7 +81,7 @@ describe("a program without free descriptors", function()
     again:close()
     collectgarbage()
     collectgarbage()
-    report("leaked", fx.descriptors() - fds, process.stats().processes - stats.processes)
+    report("leaked", fx.descriptors() - fds, #process.stats().processes - #stats.processes)
   ]]
 
   it("makes and uses what needs none", function()

@@ -47,6 +47,21 @@ local function run_handlers()
   end
 end
 
+-- With MPL_LEAKS=1 the main program lists at its end the shared objects that are still referred to.
+local function list_leaks()
+  local _, parent = core.identity()
+  if os.getenv "MPL_LEAKS" ~= "1" or parent ~= 0 then
+    return
+  end
+  collectgarbage()
+  collectgarbage() -- what finalizers of the first round let go of
+  local lines = core.referenced()
+  if #lines > 0 then
+    io.stderr:write("mpl: still referred to at the end of the program:\n  ",
+      table.concat(lines, "\n  "), "\n")
+  end
+end
+
 -- Runs the exit handlers, ends the daemons and waits for the other children; if the program was
 -- interrupted they are, too. An interrupt raises.
 finish = function(interrupted)
@@ -60,6 +75,7 @@ finish = function(interrupted)
     core.interrupt_children()
   else
     core.join_children()
+    list_leaks()
   end
 end
 

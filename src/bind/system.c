@@ -1,6 +1,5 @@
 /*
-** Small questions to the system: clocks, pids, processors, random bytes, parameters of functions, use of
-** the shared memory.
+** Small questions to the system: clocks, pids, processors, random bytes, parameters of functions.
 */
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,9 +9,8 @@
 #include "bind/args.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
-#include "shm/recover.h"
-#include "shm/reflist.h"
-#include "shm/super.h"
+#include "shm/slot.h"
+#include "sync/eventcount.h"
 
 /* now(): monotonic seconds. */
 static int system_now(lua_State *L) {
@@ -78,37 +76,6 @@ static int system_parameters(lua_State *L) {
   return 2;
 }
 
-/* stats(): {arena = {used, populated, cap}, objects, processes, recovered, rolled_back}: bytes of shared
-   memory, shared objects, living processes, processes cleaned up after, sections rolled back. */
-static int system_stats(lua_State *L) {
-  struct mpl_heap_info info;
-  struct mpl_super *super = mpl_super();
-  mpl_recover_all();
-  mpl_reflist_sweep();
-  mpl_heap_info(&info);
-  lua_createtable(L, 0, 5);
-  lua_createtable(L, 0, 3);
-  lua_pushinteger(L, (lua_Integer)info.used);
-  lua_setfield(L, -2, "used");
-  lua_pushinteger(L, (lua_Integer)info.populated);
-  lua_setfield(L, -2, "populated");
-  lua_pushinteger(L, (lua_Integer)info.cap);
-  lua_setfield(L, -2, "cap");
-  lua_setfield(L, -2, "arena");
-  const struct {
-    const char *name;
-    const mpl_a64 *value;
-  } counts[] = {{"objects", &super->objects.live},
-                {"processes", &super->slots.live},
-                {"recovered", &super->recovered},
-                {"rolled_back", &super->rolled_back}};
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-    lua_pushinteger(L, (lua_Integer)mpl_load64_rlx(counts[i].value));
-    lua_setfield(L, -2, counts[i].name);
-  }
-  return 1;
-}
-
 static const luaL_Reg functions[] = {{"now", system_now},
                                      {"sleep", system_sleep},
                                      {"getpid", system_getpid},
@@ -116,7 +83,6 @@ static const luaL_Reg functions[] = {{"now", system_now},
                                      {"cpu_count", system_cpu_count},
                                      {"random", system_random},
                                      {"parameters", system_parameters},
-                                     {"stats", system_stats},
                                      {NULL, NULL}};
 
 /* Puts the functions into the module table on top. */

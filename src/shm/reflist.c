@@ -312,6 +312,16 @@ void mpl_reflist_drop_all(struct mpl_slot *slot) {
   }
 }
 
+/* Calls visit for every reference of a process, which may just end, under the object lock: it must take no
+   lock and not wait. */
+void mpl_reflist_each(const struct mpl_slot *slot, void (*visit)(void *arg, uint64_t id), void *arg) {
+  if (mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return;
+  for (mpl_off l = mpl_load64_rlx(&slot->refs); l != 0; l = mpl_load64_rlx(&at(l)->older))
+    for (uint64_t i = 0; i < mpl_load64_rlx(&at(l)->n); i++)
+      if (mpl_load64_rlx(slot_of(l, i)) != 0) visit(arg, mpl_load64_rlx(slot_of(l, i)));
+  mpl_robust_unlock(lock_of_objects());
+}
+
 /* For the checker: visits the lists and references that this slot points at. Lists that several
    slots share are visited once for each. */
 bool mpl_reflist_check(struct mpl_slot *slot, bool (*visit)(void *arg, mpl_off block),

@@ -25,6 +25,7 @@ void mpl_reflist_release(uint64_t id);
 void mpl_reflist_sweep(void);
 enum mpl_status mpl_reflist_share(struct mpl_slot *child);
 void mpl_reflist_drop_all(struct mpl_slot *slot);
+void mpl_reflist_each(const struct mpl_slot *slot, void (*visit)(void *arg, uint64_t id), void *arg);
 
 /* For shm/object.c. */
 bool mpl_reflist_again(uint64_t id);
