@@ -24,6 +24,9 @@ local process = {
   active_children = class.active_children,
 
   Lock = core.Lock,
+  RLock = core.RLock,
+  Semaphore = core.Semaphore,
+  BoundedSemaphore = core.BoundedSemaphore,
   Event = core.Event,
   Queue = core.Queue,
 

@@ -3,8 +3,8 @@
 */
 #include "ds/lock.h"
 
+#include "bind/acquire.h"
 #include "bind/args.h"
-#include "bind/blocking.h"
 #include "bind/handle.h"
 #include "bind/hold.h"
 #include "bind/module.h"
@@ -29,57 +29,24 @@ static int lock_new(lua_State *L) {
   return 1;
 }
 
-/*
-** Acquiring
-*/
-
-struct acquire {
-  struct mpl_blocking op;
-  struct mpl_lock *lock;
-};
-
-/* The results of having taken the lock. */
-static int acquired(lua_State *L, enum mpl_status s) {
-  lua_pushboolean(L, 1);
-  if (s != MPL_RECOVERED) return 1;
-  lua_pushliteral(L, "abandoned");
-  return 2;
+static enum mpl_status attempt(void *body, struct mpl_wait *w) {
+  return mpl_lock_try(body, 0, w);
 }
 
-static int acquire_attempt(lua_State *L, struct mpl_blocking *op) {
-  enum mpl_status s = mpl_lock_try(((struct acquire *)op)->lock, 0, &op->wait);
-  if (s == MPL_BLOCK) return MPL_BLOCKING_AGAIN;
-  mpl_wait_done(&op->wait);
-  return acquired(L, s);
+static void pass_on(void *body) {
+  mpl_lock_pass_on(body);
 }
 
-static void acquire_give_up(struct mpl_blocking *op) {
-  mpl_lock_pass_on(((struct acquire *)op)->lock);
-}
-
-static int acquire_timed_out(lua_State *L, struct mpl_blocking *op) {
-  (void)op;
-  lua_pushboolean(L, 0);
-  lua_pushliteral(L, "timeout");
-  return 2;
-}
-
-static int acquire(lua_State *L, struct mpl_lock *lock, int64_t deadline) {
-  if (mpl_lock_grab(lock, 0)) return acquired(L, MPL_OK);
-  struct acquire a = {.op = {.attempt = acquire_attempt,
-                             .give_up = acquire_give_up,
-                             .timed_out = acquire_timed_out,
-                             .deadline = deadline},
-                      .lock = lock};
-  return mpl_blocking_run(L, &a.op);
-}
+const struct mpl_acquire_kind mpl_acquire_lock = {attempt, pass_on};
 
 /* lock:acquire([block][, timeout]): true; true, "abandoned" if the last holder ended without releasing
    it; false, "timeout". */
 static int lock_acquire(lua_State *L) {
   struct mpl_lock *lock = self(L);
-  mpl_args_end(L, 3);
-  return acquire(L, lock, lua_gettop(L) == 1 ? MPL_NEVER : mpl_args_block(L, 2));
+  int64_t deadline = mpl_acquire_deadline(L);
+  if (!mpl_lock_grab(lock, 0)) return mpl_acquire(L, lock, &mpl_acquire_lock, deadline);
+  lua_pushboolean(L, 1); /* most locks are free */
+  return 1;
 }
 
 /* lock:release(): frees it, whoever holds it; raises if nobody does. */
@@ -105,12 +72,9 @@ static int lock_abandoned(lua_State *L) {
 }
 
 static int lock_tostring(lua_State *L) {
-  struct mpl_lock_info info = mpl_lock_info_of(self(L));
-  struct mpl_slot *slot = info.holder != 0 ? mpl_slot_find(info.holder) : NULL;
   char name[MPL_SLOT_NAME];
-  if (slot != NULL) mpl_slot_get_name(slot, name);
-  lua_pushfstring(L, "<Lock(owner=%s)>",
-                  slot != NULL ? name : info.holder != 0 ? "a dead process" : "None");
+  mpl_lock_holder_name(self(L), name);
+  lua_pushfstring(L, "<Lock(owner=%s)>", name);
   return 1;
 }
 

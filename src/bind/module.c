@@ -54,6 +54,8 @@ int luaopen_process_core(lua_State *L) {
   mpl_queue_many_open(L);
   luaL_newlib(L, functions);
   mpl_lock_open(L);
+  mpl_rlock_open(L);
+  mpl_semaphore_open(L);
   mpl_event_open(L);
   mpl_queue_open(L);
   mpl_process_open(L);

@@ -3,18 +3,20 @@
 */
 #include "ds/lock.h"
 
+#include <stdio.h>
+
 #define ABANDONED ((uint64_t)1 << 47)
 #define IDENT MPL_SLOT_IDENT_MASK
 #define THREAD_SHIFT 48
 
-/* See struct mpl_object_ops. */
-static uint64_t holder(const void *body, uint64_t *order) {
+/* See struct mpl_object_ops; the body begins with a lock. */
+uint64_t mpl_lock_holder(const void *body, uint64_t *order) {
   const struct mpl_lock *lock = body;
   *order = mpl_load64_rlx(&lock->order);
   return mpl_load32_rlx(&lock->handed_over) ? 0 : mpl_load64_acq(&lock->word) & IDENT;
 }
 
-static const struct mpl_object_ops ops = {.name = "Lock", .holder = holder};
+static const struct mpl_object_ops ops = {.name = "Lock", .holder = mpl_lock_holder};
 
 void mpl_lock_register(void) {
   mpl_object_register(MPL_TYPE_LOCK, &ops);
@@ -37,6 +39,11 @@ static MPL_PER_PROCESS uint64_t taken;
 
 static uint64_t word_of_caller(uint32_t thread) {
   return mpl_slot_ident(mpl_self) | (uint64_t)thread << THREAD_SHIFT;
+}
+
+/* Whether this thread of the caller holds it. */
+bool mpl_lock_is_held_by(const struct mpl_lock *lock, uint32_t thread) {
+  return (mpl_load64_rlx(&lock->word) & ~ABANDONED) == word_of_caller(thread);
 }
 
 /* Takes the lock for a thread of the caller if it is free. */
@@ -115,4 +122,14 @@ struct mpl_lock_info mpl_lock_info_of(struct mpl_lock *lock) {
       .holder = v & IDENT,
       .thread = (uint32_t)(v >> THREAD_SHIFT),
       .abandoned = v != 0 && ((v & ABANDONED) != 0 || !mpl_slot_ident_lives(v & IDENT))};
+}
+
+/* For people: the name of the holding process, "a dead process" or "None". */
+void mpl_lock_holder_name(struct mpl_lock *lock, char name[MPL_SLOT_NAME]) {
+  uint64_t holder = mpl_lock_info_of(lock).holder;
+  struct mpl_slot *slot = holder != 0 ? mpl_slot_find(holder) : NULL;
+  if (slot != NULL)
+    mpl_slot_get_name(slot, name);
+  else
+    snprintf(name, MPL_SLOT_NAME, "%s", holder != 0 ? "a dead process" : "None");
 }

@@ -30,10 +30,13 @@ struct mpl_lock_info {
 
 void mpl_lock_register(void);
 enum mpl_status mpl_lock_new(uint64_t *id);
+uint64_t mpl_lock_holder(const void *body, uint64_t *order);
+bool mpl_lock_is_held_by(const struct mpl_lock *lock, uint32_t thread);
 bool mpl_lock_grab(struct mpl_lock *lock, uint32_t thread);
 enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_wait *w);
 enum mpl_status mpl_lock_release(struct mpl_lock *lock);
 void mpl_lock_pass_on(struct mpl_lock *lock);
 struct mpl_lock_info mpl_lock_info_of(struct mpl_lock *lock);
+void mpl_lock_holder_name(struct mpl_lock *lock, char name[MPL_SLOT_NAME]);
 
 #endif
