@@ -27,6 +27,7 @@ local process = {
   RLock = core.RLock,
   Semaphore = core.Semaphore,
   BoundedSemaphore = core.BoundedSemaphore,
+  Condition = core.Condition,
   Event = core.Event,
   Queue = core.Queue,
 

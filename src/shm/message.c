@@ -61,3 +61,13 @@ void mpl_message_drop(struct mpl_slot *holder, mpl_off message) {
   drop_refs(mpl_message_at(message));
   mpl_heap_free(holder, message);
 }
+
+/* For the checker (struct mpl_object_ops): of the structure that owns the message. */
+bool mpl_message_walk(mpl_off message, bool (*visit)(void *arg, mpl_off block),
+                      bool (*ref)(void *arg, uint64_t id), void *arg) {
+  if (!visit(arg, message)) return false;
+  struct mpl_message *m = mpl_message_at(message);
+  for (uint64_t i = 0; i < mpl_load64_rlx(&m->nrefs); i++)
+    if (!ref(arg, mpl_load64_rlx(&m->ref[i]))) return false;
+  return true;
+}

@@ -22,6 +22,8 @@ struct mpl_slot;
 enum mpl_status mpl_message_new(uint64_t size, uint64_t nrefs, mpl_off *out);
 enum mpl_status mpl_message_add_ref(mpl_off message, uint64_t id);
 void mpl_message_drop(struct mpl_slot *holder, mpl_off message);
+bool mpl_message_walk(mpl_off message, bool (*visit)(void *arg, mpl_off block),
+                      bool (*ref)(void *arg, uint64_t id), void *arg);
 
 static inline struct mpl_message *mpl_message_at(mpl_off message) {
   return MPL_AT(struct mpl_message, message);

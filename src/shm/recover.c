@@ -76,6 +76,7 @@ static void clean_up(uint64_t ident, int64_t deadline) {
   enum mpl_status s = mpl_robust_lock_until(&slot->cleanup_lock, deadline, NULL);
   if (s != MPL_OK && s != MPL_RECOVERED) return;
   if (mpl_slot_ident(slot) == ident && roll_back(slot, ident)) {
+    mpl_add64_ar(&mpl_super()->deaths, 1);
     wake_for(slot);
     empty_hand(slot);
     mpl_reflist_drop_all(slot);

@@ -34,6 +34,7 @@ struct mpl_super {
   MPL_ALIGNED mpl_a64 rolled_back; /* sections that recovery found open, since the start */
   mpl_a64 taken_over;              /* locks that were got from a dead holder */
   mpl_a64 recovered;               /* processes that recovery cleaned up after */
+  mpl_a64 deaths;                  /* changes before those are woken who waited with a dead process */
 };
 
 enum mpl_status mpl_shm_create(void);
