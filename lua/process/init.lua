@@ -28,6 +28,7 @@ local process = {
   Semaphore = core.Semaphore,
   BoundedSemaphore = core.BoundedSemaphore,
   Condition = core.Condition,
+  Barrier = core.Barrier,
   Event = core.Event,
   Queue = core.Queue,
 

@@ -3,7 +3,8 @@
 **
 ** A handle is a userdata with the id of an object; a process has one for each object it knows, so that
 ** equal objects are the same value. While a handle is reachable its process holds a reference to the
-** object. Handles are copied by a fork, as the references are.
+** object. Handles are copied by a fork, as the references are. A class may keep a Lua value in the handle's user
+** value.
 */
 #ifndef MPL_BIND_HANDLE_H
 #define MPL_BIND_HANDLE_H

@@ -57,6 +57,7 @@ int luaopen_process_core(lua_State *L) {
   mpl_rlock_open(L);
   mpl_semaphore_open(L);
   mpl_condition_open(L);
+  mpl_barrier_open(L);
   mpl_event_open(L);
   mpl_queue_open(L);
   mpl_process_open(L);
