@@ -18,7 +18,7 @@ static void arm(struct mpl_ec *ec) {
 
 /* ... and would have been woken since. */
 static bool woken(struct mpl_ec *ec) {
-  return (mpl_load32_acq(&ec->word) | 1u) != armed;
+  return (mpl_load32_acq(&ec->word) | MPL_EC_ASLEEP) != armed;
 }
 
 /*

@@ -499,6 +499,27 @@ function Process:close()
   st.closed, st.child, st.target, st.args, st.kwargs = true, nil, nil, {}, nil
 end
 
+-- waitable(object): what core.wait takes in its place: itself; for a child its handle, for the parent
+-- its identity, as a string. For what cannot be waited for nil and why.
+local function waitable(object)
+  if math.type(object) == "integer" or type(object) == "userdata" then
+    return object
+  elseif type(object) == "table" and getmetatable(object) == parent_mt then
+    return tostring(object[STATE])
+  elseif is_process(object) then
+    local st = rawget(object, STATE)
+    if st.closed then
+      return nil, "is closed"
+    elseif not st.started then
+      return nil, "is not started"
+    elseif not is_own_child(st) then
+      return nil, "is not a child of this process"
+    end
+    return st.child
+  end
+  return nil, "is none of: process, connection, queue, event, descriptor"
+end
+
 current_process()
 
 return {
@@ -507,4 +528,5 @@ return {
   current_process = current_process,
   parent_process = parent_process,
   reseed = reseed,
+  waitable = waitable,
 }

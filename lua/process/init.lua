@@ -6,6 +6,7 @@
 local core = require "process.core"
 local class = require "process.class"
 local exit = require "process.exit"
+local wait = require "process.wait"
 
 -- fork(): the raw call: 0 in the child, the pid in the parent; nil, message, errno. The child is a
 -- member of the program with its parent's name; nobody waits for it but posix.sys.wait.
@@ -43,6 +44,7 @@ local process = {
   register = core.register,
   sleep = core.sleep,
   stats = core.stats,
+  wait = wait,
 }
 
 return process

@@ -192,6 +192,14 @@ pid_t mpl_os_fork(void) {
   return real();
 }
 
+/* As ppoll(2), until an absolute deadline: how many are ready, 0 at the deadline; -1 and errno (EINTR). */
+int mpl_os_poll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mask) {
+  int64_t left = deadline == MPL_NEVER ? 0 : deadline - mpl_os_now();
+  struct timespec t = timespec_of(left > 0 ? left : 0);
+  MPL_POINT();
+  return ppoll(fds, (nfds_t)n, deadline == MPL_NEVER ? NULL : &t, mask);
+}
+
 /* A descriptor that polls readable once the process has ended; -1 and errno. Closed by exec. */
 int mpl_os_pidfd(pid_t pid) {
   return (int)syscall(SYS_pidfd_open, pid, 0u);

@@ -7,6 +7,8 @@
 #ifndef MPL_BASE_OS_H
 #define MPL_BASE_OS_H
 
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,6 +46,7 @@ int mpl_os_timer_create(int sig);
 void mpl_os_timer_set(int64_t period);
 
 pid_t mpl_os_fork(void);
+int mpl_os_poll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mask);
 int mpl_os_pidfd(pid_t pid);
 int mpl_os_ready_fd(void);
 int mpl_os_wait_pid(pid_t pid, int *status);

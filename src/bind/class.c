@@ -27,3 +27,12 @@ int mpl_class_wrong_self(lua_State *L, int idx) {
 void mpl_class_push_metatable(lua_State *L, const struct mpl_class *class) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, class);
 }
+
+/* Whether the value at idx is of the class. */
+bool mpl_class_is(lua_State *L, int idx, const struct mpl_class *class) {
+  if (lua_type(L, idx) != LUA_TUSERDATA || !lua_getmetatable(L, idx)) return false;
+  mpl_class_push_metatable(L, class);
+  bool is = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return is;
+}

@@ -9,6 +9,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdbool.h>
 
 struct mpl_class {
   const char *name; /* as users see it: "Queue" */
@@ -17,6 +18,7 @@ struct mpl_class {
 };
 
 void mpl_class_register(lua_State *L, const struct mpl_class *class);
+bool mpl_class_is(lua_State *L, int idx, const struct mpl_class *class);
 void mpl_class_push_metatable(lua_State *L, const struct mpl_class *class);
 
 int mpl_class_wrong_self(lua_State *L, int idx);

@@ -20,6 +20,7 @@ void mpl_queue_open(lua_State *L);
 void mpl_queue_many_open(lua_State *L);
 void mpl_process_open(lua_State *L);
 void mpl_barrier_open(lua_State *L);
+void mpl_wait_open(lua_State *L);
 void mpl_condition_open(lua_State *L);
 void mpl_rlock_open(lua_State *L);
 void mpl_semaphore_open(lua_State *L);

@@ -12,6 +12,7 @@
 #include "bind/class.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
+#include "bind/process.h"
 #include "proc/child.h"
 #include "proc/exit.h"
 #include "proc/fork.h"
@@ -200,6 +201,14 @@ static const luaL_Reg methods[] = {{"pid", child_pid},           {"exitcode", ch
                                    {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__gc", child_close}, {NULL, NULL}};
 static const struct mpl_class child_class = {"Child", methods, metamethods};
+
+/* The record of the child whose handle stands at idx; NULL if that is none, or not of a child of this
+   process. */
+struct mpl_child *mpl_process_child(lua_State *L, int idx) {
+  if (!mpl_class_is(L, idx, &child_class)) return NULL;
+  struct child_handle *h = lua_touserdata(L, idx);
+  return h->child != NULL && mpl_child_is_mine(h->child) ? h->child : NULL;
+}
 
 /*
 ** Processes that are not children

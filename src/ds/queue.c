@@ -332,6 +332,11 @@ enum mpl_status mpl_queue_shutdown(struct mpl_queue *q, bool immediate) {
   return MPL_OK;
 }
 
+/* Whether a get would not wait: there is an item, or the queue was shut down. */
+bool mpl_queue_is_ready(struct mpl_queue *q) {
+  return mpl_queue_size(q) > 0 || mpl_load64_acq(&q->state) != MPL_QUEUE_OPEN;
+}
+
 /* Items that are in the queue; stale as soon as it is known. */
 uint64_t mpl_queue_size(struct mpl_queue *q) {
   if (mpl_load64_acq(&q->state) == MPL_QUEUE_EMPTIED) return 0;

@@ -83,6 +83,7 @@ enum mpl_status mpl_queue_get(struct mpl_queue *q, int max, struct mpl_queue_bat
                               struct mpl_wait *w, int64_t deadline);
 enum mpl_status mpl_queue_unget(struct mpl_queue *q, mpl_off message);
 enum mpl_status mpl_queue_shutdown(struct mpl_queue *q, bool immediate);
+bool mpl_queue_is_ready(struct mpl_queue *q);
 uint64_t mpl_queue_size(struct mpl_queue *q);
 void mpl_queue_pass_on(struct mpl_queue *q, bool getter);
 

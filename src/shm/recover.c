@@ -81,6 +81,7 @@ static void clean_up(uint64_t ident, int64_t deadline) {
     empty_hand(slot);
     mpl_reflist_drop_all(slot);
     mpl_slot_release(slot, ident);
+    if (mpl_ec_awaited(&mpl_super()->died)) mpl_ec_wake(&mpl_super()->died, MPL_EC_ALL);
     mpl_add64_ar(&mpl_super()->recovered, 1);
   }
   mpl_robust_unlock(&slot->cleanup_lock);

@@ -193,6 +193,7 @@ enum mpl_status mpl_slot_reserve(const char *name, struct mpl_slot **out) {
   mpl_store64_rlx(&slot->interrupt, 0);
   mpl_store64_rlx(&slot->waiting, 0);
   mpl_store32_rlx(&slot->asked_to_look, 0);
+  mpl_store32_rlx(&slot->polls, 0);
   mpl_store64_rlx(&slot->wait.serial, (mpl_load64_rlx(&slot->wait.serial) | 1) + 1);
   mpl_store64_rlx(&slot->exit_code, 0);
   mpl_slot_set_name(slot, name);

@@ -79,6 +79,7 @@ struct mpl_slot {
   MPL_ALIGNED mpl_a32 doorbell; /* changed by the owner's signal handlers, and by who rings for it */
   mpl_a32 cpu;                /* CPU + 1 on which the process was last seen; a hint, stale at will */
   mpl_a32 asked_to_look;      /* 1: the owner is to look for a deadlock; written by anyone */
+  mpl_a32 polls;              /* 1: the owner sleeps in ppoll, and wants SIGURG (shm/many.c) */
   struct mpl_wait_record wait;
   MPL_ALIGNED pthread_mutex_t life;
   struct mpl_robust journal_lock; /* serialises those who roll the journal back; innermost */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "shm/many.h"
 #include "shm/message.h"
 #include "shm/recover.h"
 #include "shm/reflist.h"
@@ -70,6 +71,7 @@ enum mpl_status mpl_shm_create(void) {
   uint64_t cap = cap_wanted();
   if (cap == 0) return MPL_ERRNO;
   mpl_recover_install();
+  mpl_many_install();
   enum mpl_status s = mpl_arena_create(FIRST_SIZE, populated_of);
   if (s != MPL_OK) return s;
   if (cap > mpl_arena.reserve) cap = mpl_arena.reserve;

@@ -35,6 +35,8 @@ struct mpl_super {
   mpl_a64 taken_over;              /* locks that were got from a dead holder */
   mpl_a64 recovered;               /* processes that recovery cleaned up after */
   mpl_a64 deaths;                  /* changes before those are woken who waited with a dead process */
+  MPL_ALIGNED mpl_a32 bell;        /* those who wait for many things sleep on it (shm/many.c) */
+  struct mpl_ec died;              /* a process was cleaned up after */
 };
 
 enum mpl_status mpl_shm_create(void);

@@ -44,7 +44,7 @@ static MPL_PER_PROCESS mpl_a32 *volatile sleeping_on;
 void mpl_wait_ring(void) {
   if (mpl_self != NULL) mpl_add32_ar(&mpl_self->doorbell, 1);
   mpl_a32 *word = sleeping_on;
-  if (word != NULL) mpl_add32_ar(word, 2);
+  if (word != NULL) mpl_add32_ar(word, MPL_EC_ONE);
 }
 
 /* Lets others know on which CPU this process runs. */

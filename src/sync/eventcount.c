@@ -11,12 +11,29 @@
    this often. */
 #define POLL_NS (5 * 1000 * 1000LL)
 
+static void (*ring_elsewhere)(void);
+
+/* Installs what wakes those who wait elsewhere; once, before anybody does. */
+void mpl_ec_install(void (*ring)(void)) {
+  ring_elsewhere = ring;
+}
+
+static void set_flag(struct mpl_ec *ec, uint32_t flag) {
+  if ((mpl_load32_rlx(&ec->word) & flag) == 0) mpl_or32_ar(&ec->word, flag);
+  mpl_fence_sc();
+}
+
+/* Says that the caller is about to sleep elsewhere. It must look at the state again before it does. */
+void mpl_ec_arm_elsewhere(struct mpl_ec *ec) {
+  set_flag(ec, MPL_EC_ELSEWHERE);
+}
+
 /* Says that the caller is about to sleep; returns the value of the word to sleep on. The caller
    must look at the state again before it does. */
 uint32_t mpl_ec_arm(struct mpl_ec *ec) {
   uint32_t v = mpl_load32_rlx(&ec->word);
   MPL_POINT();
-  if ((v & 1u) == 0) v = mpl_or32_ar(&ec->word, 1u) | 1u;
+  if ((v & MPL_EC_ASLEEP) == 0) v = mpl_or32_ar(&ec->word, MPL_EC_ASLEEP) | MPL_EC_ASLEEP;
   mpl_fence_sc();
   return v;
 }
@@ -26,13 +43,19 @@ uint32_t mpl_ec_arm(struct mpl_ec *ec) {
 ** than n sleepers the flag is taken back, unless somebody has armed or signalled since.
 */
 void mpl_ec_wake(struct mpl_ec *ec, int n) {
-  uint32_t v = mpl_add32_ar(&ec->word, 2u) + 2u;
+  uint32_t v = mpl_add32_ar(&ec->word, MPL_EC_ONE) + MPL_EC_ONE;
   MPL_POINT();
-  if (mpl_os_futex_wake(&ec->word, n) < n && (v & 1u) != 0) {
+  if ((v & MPL_EC_ELSEWHERE) != 0) {
+    v = mpl_and32_ar(&ec->word, ~MPL_EC_ELSEWHERE) & ~MPL_EC_ELSEWHERE;
+    MPL_POINT();
+    ring_elsewhere();
+  }
+  if (mpl_os_futex_wake(&ec->word, n) < n && (v & MPL_EC_ASLEEP) != 0) {
     uint32_t expected = v;
     /* Who armed and fell asleep since the wake-up saw the flag set and left it alone: has to arm
        anew. */
-    if (mpl_cas32_ar(&ec->word, &expected, v & ~1u)) mpl_os_futex_wake(&ec->word, MPL_EC_ALL);
+    if (mpl_cas32_ar(&ec->word, &expected, v & ~MPL_EC_ASLEEP))
+      mpl_os_futex_wake(&ec->word, MPL_EC_ALL);
   }
 }
 

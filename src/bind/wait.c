@@ -1,0 +1,151 @@
+/*
+** What process.wait (lua/process/wait.lua) is made of: one look at many things, and one sleep for all.
+*/
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/os.h"
+#include "bind/args.h"
+#include "bind/class.h"
+#include "bind/handle.h"
+#include "bind/interrupt.h"
+#include "bind/module.h"
+#include "bind/process.h"
+#include "ds/event.h"
+#include "ds/queue.h"
+#include "proc/child.h"
+#include "proc/signal.h"
+#include "shm/many.h"
+#include "shm/recover.h"
+#include "shm/super.h"
+
+/* A script that hears SIGCHLD itself has us look this often. */
+#define DEAF_NS (MPL_NS_PER_S / 100)
+
+enum kind { EVENT, QUEUE, CHILD, MEMBER, DESCRIPTOR };
+
+/* One of the things. The Lua value stays in the list, so that it lives as long as the wait. */
+struct thing {
+  enum kind kind;
+  bool ready;
+  union {
+    struct mpl_event *event;
+    struct mpl_queue *queue;
+    struct mpl_child *child;
+    uint64_t ident;
+    int fd; /* index into the descriptors */
+  };
+};
+
+struct wait {
+  struct mpl_many many;
+  int n;
+  struct thing thing[];
+};
+
+/* Looks at one thing; descriptors as ppoll has left them. */
+static bool is_ready(const struct wait *w, const struct thing *t) {
+  switch (t->kind) {
+    case EVENT: return mpl_event_is_set(t->event);
+    case QUEUE: return mpl_queue_is_ready(t->queue);
+    case CHILD: return mpl_child_ended(t->child);
+    case MEMBER: return !mpl_slot_ident_lives(t->ident);
+    default: return w->many.fd[t->fd].revents != 0;
+  }
+}
+
+/* How many are ready. */
+static int look(struct wait *w) {
+  int n = 0;
+  if (w->many.nfd > 0) mpl_os_poll(w->many.fd, w->many.nfd, 0, NULL);
+  for (int i = 0; i < w->n; i++) n += w->thing[i].ready = is_ready(w, &w->thing[i]);
+  return n;
+}
+
+/* Enters the value on top of the stack, an element of the list, and pops it. */
+static void enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
+  struct thing *t = &w->thing[w->n++];
+  uint64_t id = mpl_handle_id(L, -1);
+  if (lua_type(L, -1) == LUA_TNUMBER) {
+    t->kind = DESCRIPTOR;
+    t->fd = w->many.nfd++;
+    w->many.fd[t->fd] = (struct pollfd){.fd = (int)lua_tointeger(L, -1), .events = POLLIN};
+  } else if (lua_type(L, -1) == LUA_TSTRING) { /* an identity, made distinct from a descriptor */
+    t->kind = MEMBER;
+    t->ident = strtoull(lua_tostring(L, -1), NULL, 10);
+    *ec = &mpl_super()->died;
+  } else if ((t->event = mpl_object_body(id, MPL_TYPE_EVENT)) != NULL) {
+    t->kind = EVENT;
+    *ec = &t->event->changed;
+  } else if ((t->queue = mpl_object_body(id, MPL_TYPE_QUEUE)) != NULL) {
+    t->kind = QUEUE;
+    *ec = &t->queue->not_empty;
+  } else if ((t->child = mpl_process_child(L, -1)) != NULL) {
+    t->kind = CHILD;
+  } else {
+    luaL_error(L, "wait: cannot wait for a %s", luaL_typename(L, -1));
+  }
+  lua_pop(L, 1);
+}
+
+/* Makes the wait for the elements of the list at 1, as userdata on the stack. */
+static struct wait *enter_all(lua_State *L) {
+  lua_Integer n = luaL_len(L, 1);
+  size_t things = (size_t)n * sizeof(struct thing), fds = (size_t)n * sizeof(struct pollfd);
+  char *memory = lua_newuserdatauv(
+      L, sizeof(struct wait) + things + (size_t)n * sizeof(struct mpl_ec *) + fds, 0);
+  struct wait *w = (struct wait *)(void *)memory;
+  memory += sizeof(struct wait) + things;
+  memset(w, 0, sizeof *w);
+  w->many.ec = (struct mpl_ec **)(void *)memory;
+  w->many.fd = (struct pollfd *)(void *)(memory + (size_t)n * sizeof(struct mpl_ec *));
+  for (lua_Integer i = 1; i <= n; i++) {
+    struct mpl_ec *ec = NULL;
+    lua_rawgeti(L, 1, i);
+    enter(L, w, &ec);
+    if (ec != NULL) w->many.ec[w->many.nec++] = ec;
+  }
+  return w;
+}
+
+/* Pushes the list of the indices of those that are ready. */
+static int push_ready(lua_State *L, const struct wait *w) {
+  lua_Integer n = 0;
+  lua_newtable(L);
+  for (int i = 0; i < w->n; i++) {
+    if (!w->thing[i].ready) continue;
+    lua_pushinteger(L, i + 1);
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+/* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout. Elements: events,
+   queues, children (handles of core.child), descriptors (integers), identities of other processes (as
+   strings). */
+static int wait(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  int64_t deadline = mpl_args_timeout(L, 2);
+  struct wait *w = enter_all(L);
+  enum mpl_status s = MPL_OK;
+  while (look(w) == 0) {
+    if (deadline <= 0) break;
+    mpl_many_arm(&w->many);
+    if (look(w) > 0) break;
+    int64_t now = mpl_os_now(), end = deadline;
+    if (!mpl_signal_hears_children() && end - now > DEAF_NS) end = now + DEAF_NS;
+    s = mpl_many_sleep(&w->many, end);
+    if (s == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);
+    if (s == MPL_ERRNO) return mpl_args_raise(L, s);
+    if (s == MPL_TIMEOUT && mpl_os_now() >= deadline) break;
+  }
+  mpl_child_reap();
+  return push_ready(L, w);
+}
+
+static const luaL_Reg functions[] = {{"wait", wait}, {NULL, NULL}};
+
+/* Puts the function into the module table on top. */
+void mpl_wait_open(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+}
