@@ -3,11 +3,13 @@
 local class = require "process.class"
 local core = require "process.core"
 
+local UNFIT <const> = "bad argument #1 to 'wait' (element %d, %s, %s)"
+
 -- What core.wait takes in the place of an object: itself, but for processes.
 local function waitable(object, i)
   local found, fault = class.waitable(object)
   if found == nil then
-    error(("bad argument #1 to 'wait' (element %d, %s, %s)"):format(i, tostring(object), fault), 3)
+    error(UNFIT:format(i, tostring(object), fault), 3)
   end
   return found
 end
@@ -25,7 +27,10 @@ local function wait(objects, timeout)
   for i = 1, #objects do
     list[i] = waitable(objects[i], i)
   end
-  local ready = core.wait(list, timeout)
+  local ready, bad = core.wait(list, timeout)
+  if not ready then
+    error(UNFIT:format(bad, tostring(objects[bad]), "cannot be waited for"), 2)
+  end
   for i = 1, #ready do
     ready[i] = objects[ready[i]]
   end

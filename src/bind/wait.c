@@ -62,9 +62,11 @@ static int look(struct wait *w) {
   return n;
 }
 
-/* Enters the value on top of the stack, an element of the list, and pops it. */
-static void enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
-  struct thing *t = &w->thing[w->n++];
+/* Enters the value on top of the stack, an element of the list, and pops it. False if it cannot be waited
+   for. */
+static bool enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
+  struct thing *t = &w->thing[w->n];
+  w->n++;
   uint64_t id = mpl_handle_id(L, -1);
   if (lua_type(L, -1) == LUA_TNUMBER) {
     t->kind = DESCRIPTOR;
@@ -83,12 +85,14 @@ static void enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
   } else if ((t->child = mpl_process_child(L, -1)) != NULL) {
     t->kind = CHILD;
   } else {
-    luaL_error(L, "wait: cannot wait for a %s", luaL_typename(L, -1));
+    return false;
   }
   lua_pop(L, 1);
+  return true;
 }
 
-/* Makes the wait for the elements of the list at 1, as userdata on the stack. */
+/* Makes the wait for the elements of the list at 1, up to the first that cannot be waited for, as userdata on
+   the stack. */
 static struct wait *enter_all(lua_State *L) {
   lua_Integer n = luaL_len(L, 1);
   size_t things = (size_t)n * sizeof(struct thing), fds = (size_t)n * sizeof(struct pollfd);
@@ -102,7 +106,7 @@ static struct wait *enter_all(lua_State *L) {
   for (lua_Integer i = 1; i <= n; i++) {
     struct mpl_ec *ec = NULL;
     lua_rawgeti(L, 1, i);
-    enter(L, w, &ec);
+    if (!enter(L, w, &ec)) break;
     if (ec != NULL) w->many.ec[w->many.nec++] = ec;
   }
   return w;
@@ -120,13 +124,15 @@ static int push_ready(lua_State *L, const struct wait *w) {
   return 1;
 }
 
-/* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout. Elements: events,
+/* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout; nil and the index of one
+   that cannot be waited for. Elements: events,
    queues, children (handles of core.child), descriptors (integers), identities of other processes (as
    strings). */
 static int wait(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   int64_t deadline = mpl_args_timeout(L, 2);
   struct wait *w = enter_all(L);
+  if (w->n < luaL_len(L, 1)) return lua_pushnil(L), lua_pushinteger(L, w->n), 2;
   enum mpl_status s = MPL_OK;
   while (look(w) == 0) {
     if (deadline <= 0) break;
