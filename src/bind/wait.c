@@ -66,7 +66,6 @@ static int look(struct wait *w) {
    for. */
 static bool enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
   struct thing *t = &w->thing[w->n];
-  w->n++;
   uint64_t id = mpl_handle_id(L, -1);
   if (lua_type(L, -1) == LUA_TNUMBER) {
     t->kind = DESCRIPTOR;
@@ -88,6 +87,7 @@ static bool enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
     return false;
   }
   lua_pop(L, 1);
+  w->n++;
   return true;
 }
 
@@ -132,7 +132,7 @@ static int wait(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   int64_t deadline = mpl_args_timeout(L, 2);
   struct wait *w = enter_all(L);
-  if (w->n < luaL_len(L, 1)) return lua_pushnil(L), lua_pushinteger(L, w->n), 2;
+  if (w->n < luaL_len(L, 1)) return lua_pushnil(L), lua_pushinteger(L, w->n + 1), 2;
   enum mpl_status s = MPL_OK;
   while (look(w) == 0) {
     if (deadline <= 0) break;
