@@ -146,8 +146,11 @@ void mpl_child_reap(void) {
 
 /* Whoever waits for the end of a process, as others see it. */
 static struct mpl_sleeper sleeper_for(uint64_t ident, int64_t deadline) {
-  return (struct mpl_sleeper){
-      .kind = MPL_WAIT_END, .on = ident, .since = mpl_os_now(), .endless = deadline == MPL_NEVER};
+  return (struct mpl_sleeper){.kind = MPL_WAIT_END,
+                              .on = ident,
+                              .mortal = ident,
+                              .since = mpl_os_now(),
+                              .endless = deadline == MPL_NEVER};
 }
 
 static enum mpl_status join(struct mpl_child *child, int64_t deadline, uint32_t attention,

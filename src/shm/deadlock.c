@@ -6,7 +6,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/os.h"
 #include "shm/object.h"
 #include "shm/recover.h"
@@ -35,18 +37,23 @@ struct wait {
   uint64_t on;
   int64_t since;
   bool endless;
-  bool ending; /* it is about to end */
+  bool ending; /* it may be about to end */
 };
 
-static MPL_PER_PROCESS struct {
-  char text[4096];
-  size_t size;
-  bool all_asleep;
-} report;
+static MPL_PER_PROCESS struct mpl_buf report;
+static MPL_PER_PROCESS bool report_all_asleep;
 
 /*
 ** Saying and reading what is waited for
 */
+
+/* Once the caller has looked whether it has to wait, and has to. */
+static void say_sleep(const struct mpl_sleeper *s) {
+  struct mpl_wait_record *r = &mpl_self->wait;
+  mpl_store64_rel(&r->mortal, s->mortal);
+  mpl_store64_rel(&r->word, s->word == NULL ? 0 : mpl_arena_off(s->word));
+  mpl_store64_rel(&r->armed, s->armed);
+}
 
 /* Every store is a release: none is seen before the end of the wait before, which made `serial` even. */
 static void say(const struct mpl_sleeper *s) {
@@ -55,8 +62,7 @@ static void say(const struct mpl_sleeper *s) {
   mpl_store64_rel(&r->on, s->on);
   mpl_store64_rel(&r->since, (uint64_t)s->since);
   mpl_store64_rel(&r->endless, s->endless);
-  mpl_store64_rel(&r->watch, s->watch == NULL ? 0 : mpl_arena_off(s->watch));
-  mpl_store64_rel(&r->seen, s->seen);
+  say_sleep(s);
   mpl_store64_rel(&r->serial, mpl_load64_rlx(&r->serial) + 1);
 }
 
@@ -74,8 +80,10 @@ static bool read_wait(const struct mpl_slot *slot, struct wait *w) {
   w->on = mpl_load64_acq(&r->on);
   w->since = (int64_t)mpl_load64_acq(&r->since);
   w->endless = mpl_load64_acq(&r->endless) != 0;
-  mpl_off watch = mpl_load64_acq(&r->watch);
-  w->ending = watch != 0 && mpl_load64_acq(MPL_AT(mpl_a64, watch)) != mpl_load64_acq(&r->seen);
+  uint64_t mortal = mpl_load64_acq(&r->mortal);
+  mpl_off word = mpl_load64_acq(&r->word);
+  w->ending = (word != 0 && mpl_load32_acq(MPL_AT(mpl_a32, word)) != mpl_load64_acq(&r->armed)) ||
+              (mortal != 0 && !mpl_slot_ident_lives(mortal));
   return (w->serial & 1) != 0 && mpl_load64_rlx(&r->serial) == w->serial &&
          mpl_slot_state_of(slot) == MPL_SLOT_LIVE && mpl_slot_lives(slot);
 }
@@ -95,13 +103,23 @@ static uint64_t who_ends(const struct wait *w) {
 ** Reports
 */
 
-static void put(const char *format, ...) {
+static void begin_report(bool all_asleep) {
+  mpl_buf_free(&report);
+  report_all_asleep = all_asleep;
+}
+
+/* Adds to the report; for lack of memory something is left out. */
+__attribute__((format(printf, 1, 2))) static void put(const char *format, ...) {
+  char text[512];
   va_list args;
   va_start(args, format);
-  size_t room = sizeof report.text - report.size;
-  int n = vsnprintf(report.text + report.size, room, format, args);
+  int n = vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  if (n > 0) report.size += (size_t)n < room ? (size_t)n : room - 1;
+  if (n < 0) return;
+  size_t size = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+  if (!mpl_buf_reserve(&report, size + 1)) return;
+  memcpy(report.data + report.size, text, size + 1);
+  report.size += size;
 }
 
 struct lock_list {
@@ -139,20 +157,25 @@ static const char *label(const void *body) {
 int mpl_deadlock_describe(const struct mpl_slot *slot, char *text, size_t size) {
   static const char *const verbs[] = {"", "waits for", "waits for an item of", "waits for room in",
                                       "waits for the end of"};
-  struct wait w;
+  struct wait w, again;
+  int n = 0;
   if (size > 0) *text = '\0';
   if (!read_wait(slot, &w)) return 0;
+  enum mpl_object_type type = mpl_object_type_of(w.on);
+  const struct mpl_object_ops *ops = mpl_object_ops_of(type);
+  const void *body = mpl_object_body(w.on, type);
   if (w.kind == MPL_WAIT_END) {
     struct mpl_slot *other = mpl_slot_find(w.on);
     char name[MPL_SLOT_NAME] = "a process";
     if (other != NULL) mpl_slot_get_name(other, name);
-    return snprintf(text, size, "%s %s", verbs[w.kind], name);
+    n = snprintf(text, size, "%s %s", verbs[w.kind], name);
+  } else if (ops != NULL && body != NULL) {
+    n = snprintf(text, size, "%s %s %.*s", verbs[w.kind], ops->name, MPL_OBJECT_LABEL, label(body));
   }
-  enum mpl_object_type type = mpl_object_type_of(w.on);
-  const struct mpl_object_ops *ops = mpl_object_ops_of(type);
-  const void *body = mpl_object_body(w.on, type);
-  if (ops == NULL || body == NULL) return 0;
-  return snprintf(text, size, "%s %s %s", verbs[w.kind], ops->name, label(body));
+  /* The object was one as long as somebody waited for it. */
+  if (read_wait(slot, &again) && again.serial == w.serial) return n;
+  if (size > 0) *text = '\0';
+  return 0;
 }
 
 /* A line for a process: which locks it has taken, in their order, and what it waits for. */
@@ -173,30 +196,57 @@ static void put_process(uint64_t ident) {
 
 /* What the last MPL_DEADLOCK of this process was about: a line and one more for each process. */
 const char *mpl_deadlock_report(bool *all_asleep) {
-  *all_asleep = report.all_asleep;
-  return report.text;
+  *all_asleep = report_all_asleep;
+  return report.data != NULL ? report.data : "deadlock";
 }
 
 /*
 ** Looking
 */
 
-/* Whether all processes, but for one, have been asleep without a timeout since that time. Two looks of
-   this kind with the same time tell that all of them were asleep in between. */
-static bool look_at_all(int64_t since, uint64_t except) {
-  for (uint64_t i = 0; i < mpl_slot_count(); i++) {
-    struct mpl_slot *slot = mpl_slot_at(i);
+/* The owner of a slot is to look for itself whether it waits in vain. Nothing but its slot is written to: what
+   it sleeps on may be no more. */
+static void ask_to_look(struct mpl_slot *slot) {
+  mpl_store32_rel(&slot->asked_to_look, 1);
+  mpl_off word = mpl_load64_rlx(&slot->waiting);
+  if (word != 0) mpl_os_futex_wake(MPL_AT(mpl_a32, word), INT32_MAX);
+  mpl_add32_ar(&slot->doorbell, 1);
+  mpl_os_futex_wake(&slot->doorbell, INT32_MAX);
+}
+
+/*
+** Whether all processes, but for one, have been asleep without a timeout since that time. Two looks of
+** this kind with the same time tell that all of them were asleep in between: who woke another one before it
+** fell asleep itself is found asleep by the first look, and what it did is then seen by the second. If nobody
+** is awake, but the waits of some may be ending, one of these is *ending (else NULL), and the answer false.
+*/
+static bool look_at_all(int64_t since, uint64_t except, struct mpl_slot **ending) {
+  static MPL_PER_PROCESS uint64_t awake; /* who was the last time is looked at first */
+  uint64_t count = mpl_slot_count();
+  struct mpl_slot *found = NULL;
+  *ending = NULL;
+  for (uint64_t i = 0; i < count; i++) {
+    uint64_t index = (awake + i) % count;
+    struct mpl_slot *slot = mpl_slot_at(index);
     struct wait w;
     if (mpl_slot_state_of(slot) == MPL_SLOT_FREE || mpl_slot_ident(slot) == except) continue;
-    if (!read_wait(slot, &w) || !w.endless || w.since > since || w.ending) return false;
-    if (w.kind == MPL_WAIT_END && !mpl_slot_ident_lives(w.on)) return false;
+    if (!read_wait(slot, &w) || !w.endless || w.since > since) {
+      awake = index;
+      mpl_recover_at(index); /* if it is dead it may have been about to wake the others */
+      return false;
+    }
+    if (w.ending) found = slot;
   }
-  return true;
+  *ending = found;
+  return found == NULL;
 }
 
 static bool all_asleep_for(int64_t ns, uint64_t except) {
   int64_t since = mpl_os_now() - ns;
-  return look_at_all(since, except) && look_at_all(since, except);
+  struct mpl_slot *ending;
+  if (look_at_all(since, except, &ending) && look_at_all(since, except, &ending)) return true;
+  if (ending != NULL) ask_to_look(ending);
+  return false;
 }
 
 /* Follows the waits from the caller's on. The length of the cycle that leads back to it, or 0. */
@@ -214,47 +264,56 @@ static int follow(struct wait cycle[CYCLE_MOST]) {
   return 0;
 }
 
-/* Whether the caller has closed a cycle; if so it is reported. */
+/* Whether a began later than b; of two that began at once one did. */
+static bool is_later(const struct wait *a, const struct wait *b) {
+  return a->since > b->since || (a->since == b->since && a->ident > b->ident);
+}
+
+/* Whether the caller has closed a cycle; if so it is reported. If another one has that one is told. */
 static bool find_cycle(void) {
   struct wait cycle[CYCLE_MOST], again[CYCLE_MOST];
-  int n = follow(cycle);
+  int n = follow(cycle), last = 0;
   if (n == 0 || follow(again) != n) return false;
   for (int i = 0; i < n; i++) {
     if (again[i].ident != cycle[i].ident || again[i].serial != cycle[i].serial) return false;
-    if (cycle[i].since > cycle[0].since) return false;
-    if (cycle[i].since == cycle[0].since && cycle[i].ident > cycle[0].ident) return false;
+    if (is_later(&cycle[i], &cycle[last])) last = i;
+  }
+  struct mpl_slot *closer = mpl_slot_find(cycle[last].ident);
+  if (last != 0) {
+    if (closer != NULL) ask_to_look(closer);
+    return false;
   }
   if (n == 1 && !all_asleep_for(OTHERS_NS, cycle[0].ident)) return false;
-  report.size = 0;
-  report.all_asleep = false;
+  begin_report(false);
   put(n == 1 ? "deadlock: the caller holds what it waits for"
              : "deadlock: each of these processes waits for the next one, and the last for the first");
   for (int i = 0; i < n; i++) put_process(cycle[i].ident);
   return true;
 }
 
-/* The main program is to look for itself. */
-static void wake_main(struct mpl_slot *slot) {
-  mpl_store32_rel(&slot->asked_to_look, 1);
-  mpl_off ec = mpl_load64_rlx(&slot->waiting);
-  if (ec != 0) mpl_ec_wake(MPL_AT(struct mpl_ec, ec), MPL_EC_ALL);
-  mpl_add32_ar(&slot->doorbell, 1);
-  mpl_os_futex_wake(&slot->doorbell, INT32_MAX);
+/* Who is to hear that all are asleep: one who waits for a lock that it holds itself, or the main program, or
+   the caller if there is none any more. */
+static struct mpl_slot *whom_to_tell(void) {
+  for (uint64_t i = 0; i < mpl_slot_count(); i++) {
+    struct wait w;
+    if (read_wait(mpl_slot_at(i), &w) && who_ends(&w) == w.ident) return mpl_slot_at(i);
+  }
+  struct mpl_slot *main = mpl_slot_find(MPL_SLOT_MAIN);
+  return main != NULL ? main : mpl_self;
 }
 
 /* Whether all are asleep and it is the caller's part to say so; if so it is reported. */
 static bool find_all_asleep(void) {
   if (!all_asleep_for(ALL_NS, 0)) {
-    mpl_recover_some(1); /* somebody who died unnoticed may have been about to wake the others */
+    mpl_recover_some(1); /* somebody else who died unnoticed may have been about to wake the caller */
     return false;
   }
-  struct mpl_slot *main = mpl_slot_find(MPL_SLOT_MAIN);
-  if (main != NULL && main != mpl_self) {
-    wake_main(main);
+  struct mpl_slot *who = whom_to_tell();
+  if (who != mpl_self) {
+    ask_to_look(who);
     return false;
   }
-  report.size = 0;
-  report.all_asleep = true;
+  begin_report(true);
   put("deadlock: all processes are asleep");
   for (uint64_t i = 0; i < mpl_slot_count(); i++)
     if (mpl_slot_state_of(mpl_slot_at(i)) == MPL_SLOT_LIVE)
@@ -272,7 +331,7 @@ enum mpl_status mpl_deadlock_look(struct mpl_sleeper *s, int64_t *slice) {
     say(s);
     s->look_at = s->since + LOOK_NS;
   } else {
-    mpl_store64_rlx(&mpl_self->wait.seen, s->seen);
+    say_sleep(s);
   }
   if (!s->endless) return MPL_OK;
   int64_t now = mpl_os_now();

@@ -15,8 +15,10 @@
 **   program gets MPL_DEADLOCK, or who found it if there is no main program any more.
 **
 ** No false alarm: what is found is looked at a second time, and a process that has not waited without a
-** break between the two looks is not asleep. A process that does anything else than wait for a shared
-** object or a member of the program counts as awake.
+** break between the two looks is not asleep. Nor is one whose wait may just be ending: the event count that
+** it sleeps on has changed since it looked, or the process that it watches has died. (It may be stopped, or
+** wait for a CPU; or others were woken, and it does not know yet: then it is made to look.) A process that does
+** anything else than wait for a shared object or a member of the program is awake.
 */
 #ifndef MPL_SHM_DEADLOCK_H
 #define MPL_SHM_DEADLOCK_H
@@ -26,12 +28,13 @@
 /* A wait of the caller, as others are to see it. */
 struct mpl_sleeper {
   enum mpl_wait_kind kind;
-  uint64_t on;          /* id of an object, or for MPL_WAIT_END identity of a process */
-  const mpl_a64 *watch; /* in the arena: differs from `seen` when the wait is about to end; or NULL */
-  uint64_t seen;
-  bool endless;         /* has no timeout */
-  int64_t since;        /* when it began, ns */
-  int64_t look_at;      /* when to look next, ns; not 0: others have been told */
+  uint64_t on;         /* id of an object, or for MPL_WAIT_END identity of a process */
+  const mpl_a32 *word; /* of the event count that it sleeps on; or NULL */
+  uint32_t armed;      /* what it was when the caller last looked whether it has to wait */
+  uint64_t mortal;     /* identity of a process whose end ends the wait, too; 0: none */
+  bool endless;        /* has no timeout */
+  int64_t since;       /* when it began, ns */
+  int64_t look_at;     /* when to look next, ns; not 0: others have been told */
 };
 
 enum mpl_status mpl_deadlock_look(struct mpl_sleeper *sleeper, int64_t *slice);

@@ -102,7 +102,8 @@ void mpl_recover_unclaimed(struct mpl_slot *slot, uint64_t ident) {
   mpl_recover(ident);
 }
 
-static void look_at(uint64_t index) {
+/* Looks at one slot: if its process is dead it is cleaned up after, unless somebody is at it. */
+void mpl_recover_at(uint64_t index) {
   struct mpl_slot *slot = mpl_slot_at(index);
   uint64_t ident = mpl_slot_ident(slot);
   enum mpl_slot_state state = mpl_slot_state_of(slot);
@@ -119,11 +120,11 @@ static void look_at(uint64_t index) {
 void mpl_recover_some(unsigned n) {
   static MPL_PER_PROCESS uint64_t next;
   uint64_t count = mpl_slot_count();
-  for (unsigned i = 0; i < n; i++) look_at(next++ % count);
+  for (unsigned i = 0; i < n; i++) mpl_recover_at(next++ % count);
 }
 
 /* Looks at all of them. */
 void mpl_recover_all(void) {
   uint64_t count = mpl_slot_count();
-  for (uint64_t i = 0; i < count; i++) look_at(i);
+  for (uint64_t i = 0; i < count; i++) mpl_recover_at(i);
 }

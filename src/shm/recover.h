@@ -19,6 +19,7 @@ struct mpl_slot;
 void mpl_recover_install(void);
 void mpl_recover(uint64_t ident);
 void mpl_recover_unclaimed(struct mpl_slot *slot, uint64_t ident);
+void mpl_recover_at(uint64_t index);
 void mpl_recover_some(unsigned n);
 void mpl_recover_all(void);
 

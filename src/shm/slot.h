@@ -52,15 +52,17 @@ enum mpl_wait_kind {
   MPL_WAIT_END
 };
 
-/* A wait, for others to read: a sequence lock, `serial` is odd while the rest is true. */
+/* A wait, for others to read: a sequence lock, `serial` is odd while the rest is true. The last three may change
+   during the wait; each time it looks again and finds that it has to go on, they are what it sleeps on. */
 struct mpl_wait_record {
   mpl_a64 serial;
   mpl_a64 kind;    /* enum mpl_wait_kind */
   mpl_a64 on;      /* id of the object or identity of the process */
   mpl_a64 since;   /* ns */
   mpl_a64 endless; /* 1: it has no timeout */
-  mpl_a64 watch;   /* offset of a word that differs from `seen` when the wait is about to end; 0: none */
-  mpl_a64 seen;    /* may change during the wait */
+  mpl_a64 word;    /* offset of the word of an event count; 0: none */
+  mpl_a64 armed;   /* its value; another one: the process has been woken, or somebody else was for it */
+  mpl_a64 mortal;  /* identity of a process whose end ends the wait, too; 0: none */
 };
 
 struct mpl_slot {

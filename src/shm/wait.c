@@ -106,8 +106,9 @@ static enum mpl_status look(struct mpl_wait *w, int64_t deadline, int64_t *slice
   if (w->kind == MPL_WAIT_NOTHING) return MPL_OK;
   struct mpl_sleeper sleeper = {.kind = w->kind,
                                 .on = mpl_object_id_of(w->body),
-                                .watch = w->watch,
-                                .seen = w->seen,
+                                .word = &w->ec->word,
+                                .armed = w->armed,
+                                .mortal = w->mortal ? w->peer : 0,
                                 .since = w->began,
                                 .endless = deadline == MPL_NEVER,
                                 .look_at = w->look_at};
