@@ -87,9 +87,9 @@ enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_
 /* Releases somebody else's lock. Waiters watch the holder's life, not the caller's: should it die before
    it has woken them, its journal says whom to wake. */
 static enum mpl_status release_for(struct mpl_lock *lock, uint64_t found) {
-  if ((found & IDENT) != mpl_slot_ident(mpl_self)) mpl_store32_rlx(&lock->handed_over, 1);
   mpl_tx_wake(&lock->released, 1);
   while (found != 0) {
+    if ((found & IDENT) != mpl_slot_ident(mpl_self)) mpl_store32_rlx(&lock->handed_over, 1);
     MPL_POINT();
     if (mpl_cas64_ar(&lock->word, &found, 0)) break;
   }

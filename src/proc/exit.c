@@ -39,7 +39,8 @@ static void end_children(int sig, bool daemons) {
     if (!concerns(c, daemons)) continue;
     if (mpl_child_join(c, deadline, MPL_SIGNAL_INTERRUPT) != MPL_OK) {
       kill(c->pid, SIGKILL);
-      mpl_child_join(c, MPL_NEVER, 0);
+      while (mpl_child_join(c, MPL_NEVER, 0) != MPL_OK) { /* it dies, whatever it waits for */
+      }
     }
   }
   mpl_child_reap();
