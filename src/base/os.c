@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -203,6 +204,17 @@ int mpl_os_poll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mas
 /* A descriptor that polls readable once the process has ended; -1 and errno. Closed by exec. */
 int mpl_os_pidfd(pid_t pid) {
   return (int)syscall(SYS_pidfd_open, pid, 0u);
+}
+
+/* Whether nothing runs under this pid: nobody has it, or a process that has ended and was not reaped. False
+   also if that cannot be found out. */
+bool mpl_os_pid_dead(pid_t pid) {
+  int fd = mpl_os_pidfd(pid);
+  if (fd < 0) return errno == ESRCH;
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  bool dead = poll(&p, 1, 0) == 1;
+  close(fd);
+  return dead;
 }
 
 /* A descriptor that polls readable; -1 and errno. Closed by exec. */

@@ -48,6 +48,7 @@ void mpl_os_timer_set(int64_t period);
 pid_t mpl_os_fork(void);
 int mpl_os_poll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mask);
 int mpl_os_pidfd(pid_t pid);
+bool mpl_os_pid_dead(pid_t pid);
 int mpl_os_ready_fd(void);
 int mpl_os_wait_pid(pid_t pid, int *status);
 int mpl_os_die_with_parent(int sig);

@@ -23,10 +23,11 @@ static int system_sleep(lua_State *L) {
   luaL_checknumber(L, 1);
   mpl_args_end(L, 1);
   int64_t deadline = mpl_args_timeout(L, 1);
-  for (;;) {
+  for (int64_t nap = 0;;) {
     struct mpl_os_word bell = {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
     mpl_interrupt_attend(L, NULL, NULL);
-    if (mpl_ec_sleep(&bell, 1, deadline, MPL_NEVER / 2) == MPL_TIMEOUT) return 0;
+    nap = mpl_recover_watch(nap);
+    if (mpl_ec_sleep(&bell, 1, deadline, nap) == MPL_TIMEOUT) return 0;
   }
 }
 

@@ -17,6 +17,9 @@
 /* How often a join looks if SIGCHLD is not ours to hear. */
 #define DEAF_NS (10 * 1000 * 1000LL)
 
+/* How often one who waits for a process looks as long as that has no life word to sleep on. */
+#define UNBORN_NS (5 * 1000 * 1000LL)
+
 static struct mpl_child *first;
 static struct mpl_child *watched; /* records with a pidfd, also of children that have ended */
 static struct mpl_child *spare; /* see mpl_child_keep; leaked at worst once in a process */
@@ -155,13 +158,14 @@ static struct mpl_sleeper sleeper_for(uint64_t ident, int64_t deadline) {
 
 static enum mpl_status join(struct mpl_child *child, int64_t deadline, uint32_t attention,
                             struct mpl_sleeper *sleeper) {
-  for (;;) {
+  for (int64_t nap = 0;;) {
     struct mpl_os_word bell = {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
     if (mpl_signal_take(MPL_SIGNAL_CHILD)) recover_all();
     if (mpl_child_ended(child)) return MPL_OK;
     if (mpl_signal_pending(attention)) return MPL_SIGNAL;
     if (deadline <= 0) return MPL_TIMEOUT;
-    int64_t slice = mpl_signal_hears_children() ? MPL_EC_BACKSTOP : DEAF_NS;
+    nap = mpl_recover_watch(nap);
+    int64_t slice = mpl_signal_hears_children() ? nap : DEAF_NS;
     if (mpl_deadlock_look(sleeper, &slice) != MPL_OK) return MPL_DEADLOCK;
     if (mpl_ec_sleep(&bell, 1, deadline, slice) == MPL_TIMEOUT) return MPL_TIMEOUT;
   }
@@ -179,18 +183,17 @@ enum mpl_status mpl_child_join(struct mpl_child *child, int64_t deadline, uint32
 }
 
 static enum mpl_status join_stranger(uint64_t ident, int64_t deadline, struct mpl_sleeper *sleeper) {
-  for (;;) {
+  for (int64_t nap = 0;;) {
     struct mpl_slot *slot = mpl_slot_find(ident);
     if (slot == NULL) return MPL_OK;
     struct mpl_os_word words[2] = {
         {mpl_slot_life_word(slot), mpl_slot_life_arm(slot)},
         {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)}};
-    if (!mpl_slot_ident_lives(ident)) {
-      mpl_recover(ident);
-      return MPL_OK;
-    }
+    mpl_recover(ident);
+    if (!mpl_slot_ident_lives(ident)) return MPL_OK;
     if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
-    int64_t slice = MPL_EC_BACKSTOP;
+    nap = mpl_slot_state_of(slot) == MPL_SLOT_RESERVED ? UNBORN_NS : mpl_recover_watch(nap);
+    int64_t slice = nap;
     if (mpl_deadlock_look(sleeper, &slice) != MPL_OK) return MPL_DEADLOCK;
     if (mpl_ec_sleep(words, 2, deadline, slice) == MPL_TIMEOUT) return MPL_TIMEOUT;
   }

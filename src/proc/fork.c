@@ -11,11 +11,13 @@
 **           8. a daemon's parent-death signal set, and then looked whether the parent is still there
 **           9. what was the parent's is forgotten: children, pending signals
 **          10. signals unblocked
-**   parent  7. the child entered into the table, or, if the fork failed, the slot given back
+**   parent  7. the child's pid said in the slot, its record entered into the table; or, if the fork failed,
+**              the slot given back
 **           8. signals unblocked
 **
-** If the parent dies between 4 and 7, or the child before it has claimed the slot, the slot is taken
-** back by whoever notices (shm/recover.c).
+** If the parent dies before it has said the pid there was no fork: the slot is taken back, and a child that
+** has not claimed it by then ends unseen. If the child dies before it has claimed the slot, that is taken
+** back, too, by whoever notices (shm/recover.c).
 */
 #include "proc/fork.h"
 
@@ -40,8 +42,9 @@ static bool ours;
 static void become_member(struct mpl_slot *slot, uint64_t ident, pid_t parent,
                           enum mpl_fork_kind kind) {
   if (!mpl_slot_claim(slot, ident)) {
+    /* If the parent died during the fork there was no fork: nothing is to be seen of it. */
     static const char text[] = "mpl: a child came too late to be a member of its program\n";
-    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    if (getppid() == parent) (void)!write(STDERR_FILENO, text, sizeof text - 1);
     _exit(1);
   }
   /* The kernel has cleared the signal for the child. A parent that died before the call will not be
@@ -95,6 +98,7 @@ enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_c
       mpl_recover_unclaimed(slot, ident);
       s = MPL_ERRNO;
     } else {
+      mpl_slot_forked(slot, ident, pid);
       record->pid = pid;
       record->ident = ident;
       record->daemon = kind == MPL_FORK_DAEMON;

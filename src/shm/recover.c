@@ -9,13 +9,19 @@
 #include "shm/reflist.h"
 #include "shm/super.h"
 
-/* A slot reserved by a process that died during the fork is taken back after this long: the
-   child, if there is one, has had time to claim it. One that comes later still finds it gone and
-   ends. */
+/* Where it cannot be told whether a reserved slot will be claimed it is taken back after this long, ns. A
+   child that comes later finds it gone and ends. */
 #define CLAIM_NS (10 * MPL_NS_PER_S)
 
 /* Cleaning up takes microseconds, unless the one who does it was stopped. */
 #define PATIENCE (1 * MPL_NS_PER_S)
+
+/* Sleepers, ns: see mpl_recover_watch. A look at so many slots takes some 30 us at most. */
+#define FIRST_SLEEP MPL_NS_PER_S
+#define LONGEST_SLEEP (16 * MPL_NS_PER_S)
+#define LOOK_EVERY (MPL_NS_PER_S / 4)
+#define LOOK_SLACK (MPL_NS_PER_S / 50) /* less than that too early is not too early */
+#define LOOK_AT 256
 
 /* Rolls the journal of a dead process back. Its identity is looked at again under the lock:
    others may have cleaned up, and the slot may belong to somebody else by now. Whether it lives
@@ -68,11 +74,41 @@ static void empty_hand(struct mpl_slot *slot) {
   }
 }
 
+/*
+** Whether a reserved slot may still be claimed.
+**
+** Before its reserver has said that it forked: as long as that one lives. If it died, its fork never
+** returned, nobody has learned of the child, and the child has run nothing of the script: the fork counts as
+** one that did not happen. A child there is all the same finds the slot taken back and ends.
+**
+** Afterwards: as long as the child lives. Its pid is its own until its parent reaps it, and that one takes the
+** slot back first. Only a pid whose parent has died may be a stranger's by now.
+**
+** A fork that was not mpl's own has no reserver: nobody says its pid, nor that it failed.
+*/
+static bool may_be_claimed(const struct mpl_slot *slot) {
+  uint64_t reserver = mpl_load64_rlx(&slot->reserver);
+  bool reserver_lives = mpl_slot_ident_lives(reserver);
+  /* Only then: what a dead reserver has said is final. */
+  pid_t pid = (pid_t)(mpl_load64_acq(&slot->forked) & UINT32_MAX);
+  if (pid == 0 && reserver != 0) return reserver_lives;
+  if (pid != 0 && mpl_os_pid_dead(pid)) return false;
+  return reserver_lives || mpl_os_now() - (int64_t)mpl_load64_rlx(&slot->reserved_at) <= CLAIM_NS;
+}
+
+static void end_unclaimed(struct mpl_slot *slot, uint64_t ident) {
+  uint64_t reserved = mpl_slot_state_word(ident, MPL_SLOT_RESERVED);
+  mpl_cas64_ar(&slot->state, &reserved, mpl_slot_state_word(ident, MPL_SLOT_ENDED));
+}
+
 /* Cleans up; somebody else who is at it already is waited for until the deadline, and may be gone on
    after if he dies. If he is stopped the work waits for him. */
 static void clean_up(uint64_t ident, int64_t deadline) {
   struct mpl_slot *slot = mpl_slot_find(ident);
-  if (slot == NULL || mpl_slot_lives(slot)) return;
+  if (slot == NULL) return;
+  if (mpl_slot_state_of(slot) == MPL_SLOT_RESERVED && !may_be_claimed(slot))
+    end_unclaimed(slot, ident);
+  if (mpl_slot_lives(slot)) return;
   enum mpl_status s = mpl_robust_lock_until(&slot->cleanup_lock, deadline, NULL);
   if (s != MPL_OK && s != MPL_RECOVERED) return;
   if (mpl_slot_ident(slot) == ident && roll_back(slot, ident)) {
@@ -97,8 +133,7 @@ void mpl_recover(uint64_t ident) {
 /* Takes back a slot whose process never claimed it: the fork failed, or the child died before. The
    caller knows that it will not be claimed any more, or accepts that the claim then fails. */
 void mpl_recover_unclaimed(struct mpl_slot *slot, uint64_t ident) {
-  uint64_t reserved = mpl_slot_state_word(ident, MPL_SLOT_RESERVED);
-  mpl_cas64_ar(&slot->state, &reserved, mpl_slot_state_word(ident, MPL_SLOT_ENDED));
+  end_unclaimed(slot, ident);
   mpl_recover(ident);
 }
 
@@ -106,21 +141,34 @@ void mpl_recover_unclaimed(struct mpl_slot *slot, uint64_t ident) {
 void mpl_recover_at(uint64_t index) {
   struct mpl_slot *slot = mpl_slot_at(index);
   uint64_t ident = mpl_slot_ident(slot);
-  enum mpl_slot_state state = mpl_slot_state_of(slot);
-  if (slot == mpl_self || state == MPL_SLOT_FREE) return;
-  if (state != MPL_SLOT_RESERVED) {
-    clean_up(ident, 0);
-  } else if (!mpl_slot_ident_lives(mpl_load64_rlx(&slot->reserver)) &&
-             mpl_os_now() - (int64_t)mpl_load64_rlx(&slot->reserved_at) > CLAIM_NS) {
-    mpl_recover_unclaimed(slot, ident);
-  }
+  if (slot != mpl_self && mpl_slot_state_of(slot) != MPL_SLOT_FREE) clean_up(ident, 0);
 }
 
-/* Looks at the next n slots of the table, so that the dead whom nobody waits for are noticed. */
-void mpl_recover_some(unsigned n) {
+/* Looks at the next n slots of the table, or all, so that the dead whom nobody waits for are noticed. */
+void mpl_recover_some(uint64_t n) {
   static MPL_PER_PROCESS uint64_t next;
   uint64_t count = mpl_slot_count();
-  for (unsigned i = 0; i < n; i++) mpl_recover_at(next++ % count);
+  if (n > count) n = count;
+  for (uint64_t i = 0; i < n; i++) mpl_recover_at(next++ % count);
+}
+
+/*
+** For sleepers: to be called before each sleep of one wait with what the last call returned, at first with 0.
+** Returns how long to sleep at most, ns. No lock is held.
+**
+** Of those who have slept for a while one looks at the table every now and then: if nobody has looked lately
+** it is the caller, who then sleeps only until the next look; the others sleep longer and longer. So a
+** death is noticed soon while anybody sleeps, and a thousand sleepers cost next to nothing.
+*/
+int64_t mpl_recover_watch(int64_t slept) {
+  if (slept == 0) return FIRST_SLEEP;
+  mpl_a64 *looked = &mpl_super()->looked_at;
+  uint64_t last = mpl_load64_rlx(looked), now = (uint64_t)mpl_os_now();
+  if (now - last + LOOK_SLACK >= LOOK_EVERY && mpl_cas64_ar(looked, &last, now)) {
+    mpl_recover_some(LOOK_AT);
+    return LOOK_EVERY;
+  }
+  return slept < LONGEST_SLEEP ? 2 * slept : LONGEST_SLEEP;
 }
 
 /* Looks at all of them. */

@@ -20,7 +20,8 @@ void mpl_recover_install(void);
 void mpl_recover(uint64_t ident);
 void mpl_recover_unclaimed(struct mpl_slot *slot, uint64_t ident);
 void mpl_recover_at(uint64_t index);
-void mpl_recover_some(unsigned n);
+void mpl_recover_some(uint64_t n);
+int64_t mpl_recover_watch(int64_t slept);
 void mpl_recover_all(void);
 
 #endif

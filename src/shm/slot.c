@@ -157,6 +157,10 @@ static enum mpl_status grow(void) {
 ** Reserving, claiming, giving back
 */
 
+static uint64_t forked_word(uint64_t ident, pid_t pid) {
+  return ident >> MPL_SLOT_INDEX_BITS << 32 | (uint64_t)pid;
+}
+
 /* Pops a free slot and makes it RESERVED by the caller; the table's lock is held. */
 static enum mpl_status pop(struct mpl_slot **out) {
   uint64_t first = mpl_load64_rlx(&root()->free);
@@ -165,6 +169,7 @@ static enum mpl_status pop(struct mpl_slot **out) {
   if (life_init(slot) != MPL_OK) return MPL_ERRNO;
   mpl_store64_rlx(&slot->reserver, mpl_slot_ident(mpl_self));
   mpl_store64_rlx(&slot->reserved_at, (uint64_t)mpl_os_now());
+  mpl_store64_rlx(&slot->forked, forked_word(mpl_slot_ident(slot), 0));
   mpl_tx_store(&root()->free, mpl_load64_rlx(&slot->next_free));
   mpl_tx_store(&root()->live, mpl_load64_rlx(&root()->live) + 1);
   /* Published: who sees the state also sees who reserved it and when. */
@@ -200,6 +205,14 @@ enum mpl_status mpl_slot_reserve(const char *name, struct mpl_slot **out) {
   return MPL_OK;
 }
 
+/* The reserver has forked the child: whoever finds the slot unclaimed can tell whether it will be claimed.
+   By now the child may have ended and the slot may be another's. */
+void mpl_slot_forked(struct mpl_slot *slot, uint64_t ident, pid_t pid) {
+  uint64_t not_yet = forked_word(ident, 0);
+  mpl_cas64_ar(&slot->forked, &not_yet, forked_word(ident, pid));
+  MPL_POINT();
+}
+
 /* The identity after this one; generations start anew after 2^31 of them. */
 static uint64_t next_ident(uint64_t ident) {
   uint64_t next = (ident + ((uint64_t)1 << MPL_SLOT_INDEX_BITS)) & MPL_SLOT_IDENT_MASK;
@@ -229,8 +242,8 @@ void mpl_slot_release(struct mpl_slot *slot, uint64_t ident) {
   mpl_robust_unlock(&root()->lock);
 }
 
-/* Makes a reserved slot the caller's own. False if it was given to somebody else because the parent
-   died and the caller came too late; then it is no member and must end. */
+/* Makes a reserved slot the caller's own. False if it was taken back because the parent died during the
+   fork and the caller came too late; then it is no member and must end. */
 bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident) {
   MPL_POINT();
   if (mpl_slot_ident(slot) != ident || pthread_mutex_trylock(&slot->life) != 0) return false;

@@ -71,7 +71,9 @@ struct mpl_slot {
   mpl_a64 pid;
   mpl_a64 parent;             /* identity of the parent, 0 for the main program */
   mpl_a64 reserver;           /* who reserved it, while RESERVED; 0: nobody who will look after it */
-  mpl_a64 reserved_at;        /* when, ns; see mpl_recover_some */
+  mpl_a64 reserved_at;        /* when, ns */
+  mpl_a64 forked;             /* generation << 32 | pid of the forked child, 0: not forked yet; written
+                                 by the reserver */
   mpl_a64 interrupt;          /* 1: the next SIGINT comes from Process:interrupt; written by anyone */
   mpl_a64 next_free;          /* free list of the table; under its lock */
   mpl_a64 refs;               /* newest list of references (shm/reflist.c); under the object lock */
@@ -108,6 +110,7 @@ extern MPL_PER_PROCESS struct mpl_slot *mpl_self;
 enum mpl_status mpl_slot_create(struct mpl_slot_root *root, mpl_off first_chunk);
 enum mpl_status mpl_slot_reserve(const char *name, struct mpl_slot **out);
 void mpl_slot_release(struct mpl_slot *slot, uint64_t ident);
+void mpl_slot_forked(struct mpl_slot *slot, uint64_t ident, pid_t pid);
 bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident);
 void mpl_slot_set_name(struct mpl_slot *slot, const char *name);
 void mpl_slot_get_name(const struct mpl_slot *slot, char name[MPL_SLOT_NAME]);

@@ -37,6 +37,7 @@ struct mpl_super {
   mpl_a64 deaths;                  /* changes before those are woken who waited with a dead process */
   MPL_ALIGNED mpl_a32 bell;        /* those who wait for many things sleep on it (shm/many.c) */
   struct mpl_ec died;              /* a process was cleaned up after */
+  mpl_a64 looked_at;               /* when a sleeper last looked at the process table, ns */
 };
 
 enum mpl_status mpl_shm_create(void);

@@ -11,14 +11,11 @@
 
 #include "base/os.h"
 #include "shm/object.h"
+#include "shm/recover.h"
 
 #define SPIN_LEAST 3000    /* ns */
 #define SPIN_MOST 100000
 #define SHORT_WAIT 150000
-
-/* A long wait looks again less and less often, ns: a thousand idle sleepers that all looked every second
-   would cost some per cent of a CPU. */
-#define BACKSTOP_MOST (16 * MPL_NS_PER_S)
 
 /* Looks between two looks at the clock, which is dearer than a look. */
 #define LOOKS 32
@@ -126,10 +123,9 @@ static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
     words[n++] = (struct mpl_os_word){mpl_slot_life_word(peer), mpl_slot_life_arm(peer)};
     if (!mpl_slot_lives(peer) || mpl_slot_ident(peer) != w->peer) return MPL_OK;
   }
-  if (w->backstop == 0) w->backstop = MPL_EC_BACKSTOP;
+  w->backstop = mpl_recover_watch(w->backstop);
   int64_t slice = w->backstop;
   enum mpl_status s = look(w, deadline, &slice);
-  if (slice == w->backstop && slice < BACKSTOP_MOST) w->backstop *= 2;
   if (s == MPL_OK) s = sleep_on_words(words, n, deadline, slice);
   /* The kernel has woken one of those who wait for this death; the others are woken here. */
   if (peer != NULL && !mpl_slot_lives(peer)) mpl_os_futex_wake(mpl_slot_life_word(peer), INT32_MAX);
