@@ -9,6 +9,7 @@
 #include "bind/args.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
+#include "shm/recover.h"
 #include "shm/slot.h"
 #include "sync/eventcount.h"
 

@@ -10,6 +10,7 @@
 
 #include "ds/section.h"
 #include "shm/message.h"
+#include "shm/recover.h"
 #include "shm/super.h"
 
 #define FIRST_SEGMENT 1024
@@ -135,14 +136,9 @@ static int admitted(struct mpl_queue *q, int n, struct mpl_wait *w) {
   return (int)room;
 }
 
-/*
-** Puts up to n items, at most MPL_QUEUE_BATCH, in their order; *done says how many were: they are in
-** the queue, the others are still the caller's. MPL_OK: all; MPL_BLOCK: the queue is full (w says what
-** to wait for); MPL_CLOSED; MPL_NOMEM; MPL_TIMEOUT, MPL_SIGNAL, MPL_DAMAGED: the lock was not to be
-** had.
-*/
-enum mpl_status mpl_queue_put(struct mpl_queue *q, const struct mpl_queue_item *items, int n,
-                              int *done, struct mpl_wait *w, int64_t deadline) {
+/* One attempt of mpl_queue_put. */
+static enum mpl_status put_some(struct mpl_queue *q, const struct mpl_queue_item *items, int n,
+                                int *done, struct mpl_wait *w, int64_t deadline) {
   *done = 0;
   enum mpl_status s = mpl_section_enter(&q->put_lock, deadline);
   if (s != MPL_OK) return s;
@@ -159,6 +155,21 @@ enum mpl_status mpl_queue_put(struct mpl_queue *q, const struct mpl_queue_item *
   }
   mpl_robust_unlock(&q->put_lock);
   mpl_tx_wake_flush();
+  return s;
+}
+
+/*
+** Puts up to n items, at most MPL_QUEUE_BATCH, in their order; *done says how many were: they are in
+** the queue, the others are still the caller's. MPL_OK: all; MPL_BLOCK: the queue is full (w says what
+** to wait for); MPL_CLOSED; MPL_NOMEM; MPL_TIMEOUT, MPL_SIGNAL, MPL_DAMAGED: the lock was not to be
+** had.
+*/
+enum mpl_status mpl_queue_put(struct mpl_queue *q, const struct mpl_queue_item *items, int n,
+                              int *done, struct mpl_wait *w, int64_t deadline) {
+  enum mpl_status s;
+  do {
+    s = put_some(q, items, n, done, w, deadline);
+  } while (s == MPL_NOMEM && *done == 0 && mpl_recover_all());
   return s;
 }
 

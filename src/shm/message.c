@@ -4,6 +4,7 @@
 #include "shm/message.h"
 
 #include "shm/object.h"
+#include "shm/recover.h"
 #include "shm/super.h"
 
 #define REFS_PER_SECTION 8 /* bounded by the journal */
@@ -12,7 +13,7 @@
    caller's hand. MPL_OK, MPL_NOMEM or MPL_DAMAGED. */
 enum mpl_status mpl_message_new(uint64_t size, uint64_t nrefs, mpl_off *out) {
   enum mpl_status s =
-      mpl_heap_alloc(sizeof(struct mpl_message) + nrefs * sizeof(uint64_t) + size, out);
+      mpl_recover_alloc(sizeof(struct mpl_message) + nrefs * sizeof(uint64_t) + size, out);
   if (s != MPL_OK) return s;
   struct mpl_message *m = mpl_message_at(*out);
   mpl_store64_rlx(&m->next, 0);

@@ -6,8 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/os.h"
+#include "shm/recover.h"
 #include "shm/reflist.h"
 #include "shm/super.h"
+
+/* How long one who dismantles waits for another, ns. */
+#define TURN_NS (2 * 1000 * 1000LL)
 
 static const struct mpl_object_ops *ops_of[MPL_TYPE_COUNT];
 
@@ -180,7 +185,7 @@ enum mpl_status mpl_object_new(enum mpl_object_type type, uint64_t size,
                                enum mpl_status (*init)(void *body, const void *arg),
                                const void *arg, uint64_t *id) {
   mpl_off block;
-  enum mpl_status s = mpl_heap_alloc(size + HEAD, &block);
+  enum mpl_status s = mpl_recover_alloc(size + HEAD, &block);
   if (s != MPL_OK) return s;
   struct mpl_object unborn = {.body = block};
   void *body = mpl_object_body_of(&unborn);
@@ -282,12 +287,21 @@ static void finish_burial(uint64_t index) {
   mpl_heap_free(mpl_self, body);
 }
 
+/* Takes the grave lock. Whoever drops objects waits for his turn: otherwise one process alone would dismantle
+   what all the others drop, without an end, and memory would run full. Not for long: the one who is at it may
+   be stopped. */
+static bool enter_graveyard(void) {
+  enum mpl_status s = mpl_robust_trylock(&root()->grave_lock);
+  if (s == MPL_BLOCK)
+    s = mpl_robust_lock_until(&root()->grave_lock, mpl_os_now() + TURN_NS, NULL);
+  return s == MPL_OK || s == MPL_RECOVERED;
+}
+
 /* Dismantles whatever nobody refers to any more. The caller holds no lock. If another process is at
-   it already, that one does it. */
+   it and does not come to an end, that one does it, or the next caller. */
 void mpl_object_bury(void) {
   while (mpl_load64_acq(&root()->grave) != 0 || mpl_load64_acq(&root()->burying) != 0) {
-    enum mpl_status s = mpl_robust_trylock(&root()->grave_lock);
-    if (s != MPL_OK && s != MPL_RECOVERED) return;
+    if (!enter_graveyard()) return;
     uint64_t index;
     while ((index = next_burial()) != 0) {
       struct mpl_object *e = mpl_object_entry(index);

@@ -171,8 +171,16 @@ int64_t mpl_recover_watch(int64_t slept) {
   return slept < LONGEST_SLEEP ? 2 * slept : LONGEST_SLEEP;
 }
 
-/* Looks at all of them. */
-void mpl_recover_all(void) {
-  uint64_t count = mpl_slot_count();
+/* Looks at all of them. True if somebody has been cleaned up after meanwhile. */
+bool mpl_recover_all(void) {
+  uint64_t count = mpl_slot_count(), before = mpl_load64_rlx(&mpl_super()->recovered);
   for (uint64_t i = 0; i < count; i++) mpl_recover_at(i);
+  return mpl_load64_rlx(&mpl_super()->recovered) != before;
+}
+
+/* As mpl_heap_alloc, but what the dead hold does not count as used. No lock is held. */
+enum mpl_status mpl_recover_alloc(uint64_t size, mpl_off *out) {
+  enum mpl_status s;
+  while ((s = mpl_heap_alloc(size, out)) == MPL_NOMEM && mpl_recover_all()) {}
+  return s;
 }

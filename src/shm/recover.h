@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/status.h"
+#include "shm/arena.h"
+
 struct mpl_slot;
 
 void mpl_recover_install(void);
@@ -22,6 +25,7 @@ void mpl_recover_unclaimed(struct mpl_slot *slot, uint64_t ident);
 void mpl_recover_at(uint64_t index);
 void mpl_recover_some(uint64_t n);
 int64_t mpl_recover_watch(int64_t slept);
-void mpl_recover_all(void);
+bool mpl_recover_all(void);
+enum mpl_status mpl_recover_alloc(uint64_t size, mpl_off *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/os.h"
 #include "base/point.h"
 #include "shm/object.h"
+#include "shm/recover.h"
 #include "shm/super.h"
 
 /* Robust futex words, as the kernel and the C library write them. */
@@ -132,8 +133,8 @@ enum mpl_status mpl_slot_create(struct mpl_slot_root *slots, mpl_off first_chunk
 /* Adds a chunk of slots; the table's lock is not held. */
 static enum mpl_status grow(void) {
   mpl_off chunk;
-  enum mpl_status s = mpl_heap_alloc(MPL_SLOT_CHUNK * sizeof(struct mpl_slot) + MPL_CACHE_LINE,
-                                     &chunk);
+  enum mpl_status s =
+      mpl_recover_alloc(MPL_SLOT_CHUNK * sizeof(struct mpl_slot) + MPL_CACHE_LINE, &chunk);
   if (s != MPL_OK) return s;
   mpl_off aligned = (chunk + MPL_CACHE_LINE - 1) & ~(mpl_off)(MPL_CACHE_LINE - 1);
   if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return MPL_DAMAGED;
