@@ -19,6 +19,7 @@ static const char finish_key, sentinel_key;
 
 /* Ends the children of an interrupted program and then the program, by SIGINT. */
 void mpl_finish_interrupted(void) {
+  mpl_signal_expect_last();
   fflush(NULL);
   mpl_exit_interrupt_children();
   mpl_signal_die_of_interrupt();

@@ -8,6 +8,7 @@
 
 #include "proc/child.h"
 #include "proc/signal.h"
+#include "shm/slot.h"
 
 #define ANY_EVENT (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
@@ -18,8 +19,12 @@ static const char error_key;
    then strikes when that coroutine goes on. */
 static lua_State *volatile running;
 
+static bool own; /* the last one was meant for this process alone */
+
 static int raise_interrupted(lua_State *L) {
+  uint64_t expected = MPL_SLOT_INTERRUPT_OWN;
   mpl_signal_take(MPL_SIGNAL_INTERRUPT);
+  own = mpl_self != NULL && mpl_cas64_ar(&mpl_self->interrupt, &expected, MPL_SLOT_INTERRUPT_NONE);
   luaL_where(L, 1);
   lua_pushliteral(L, "interrupted!");
   lua_concat(L, 2);
@@ -79,6 +84,11 @@ bool mpl_interrupt_is(lua_State *L, int idx) {
   bool is = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
   lua_pop(L, 2);
   return is;
+}
+
+/* Whether the last interrupt was sent to this process alone, by its parent. */
+bool mpl_interrupt_is_own(void) {
+  return own;
 }
 
 /*

@@ -39,6 +39,7 @@ static struct mpl_child *self(lua_State *L) {
 static int message_handler(lua_State *L) {
   /* The original value first: whoever looks for an interrupt needs it. */
   bool interrupt = mpl_interrupt_is(L, 1);
+  if (interrupt) mpl_signal_expect_last();
   const char *text = lua_tostring(L, 1);
   if (text == NULL && luaL_callmeta(L, 1, "__tostring")) text = lua_tostring(L, -1);
   if (text == NULL) text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
@@ -58,8 +59,7 @@ static bool was_interrupted(lua_State *L) {
 /* Prints an uncaught error of this child. An interrupt that concerns the whole program is reported by
    the main program, once; one sent to this process alone is reported here. */
 static void report(lua_State *L) {
-  bool own = mpl_swap64_ar(&mpl_self->interrupt, 0) != 0;
-  if (was_interrupted(L) && !own) return;
+  if (was_interrupted(L) && !mpl_interrupt_is_own()) return;
   fflush(stdout);
   fprintf(stderr, "Process %s (pid %d): %s\n", mpl_self->name, (int)getpid(),
           lua_tostring(L, -1) != NULL ? lua_tostring(L, -1) : "(no message)");
@@ -175,7 +175,8 @@ static int child_signal(lua_State *L) {
   int sig = (int)luaL_checkinteger(L, 2);
   if (mpl_child_ended(c)) return 0;
   struct mpl_slot *slot = mpl_slot_find(c->ident);
-  if (sig == SIGINT && slot != NULL) mpl_store64_rlx(&slot->interrupt, 1);
+  if (sig == SIGINT && slot != NULL)
+    mpl_store64_rlx(&slot->interrupt, MPL_SLOT_INTERRUPT_OWN);
   if (mpl_child_signal(c, sig) != 0) return luaL_error(L, "kill: %s", strerror(errno));
   return 0;
 }

@@ -132,6 +132,7 @@ static int protected_main(lua_State *L) {
   } else {
     ok = run(L, argv, argc, &options);
     interrupted = mpl_run_interrupted();
+    if (interrupted) mpl_sigint_expect_last();
     ok = finish(L, interrupted) && ok;
     interrupted = interrupted || mpl_run_interrupted();
   }

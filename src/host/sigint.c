@@ -20,6 +20,11 @@ void mpl_sigint_arm(void) {
   mpl_signal_hear_interrupts();
 }
 
+/* The program ends because of Ctrl-C: from now on another one ends it at once. */
+void mpl_sigint_expect_last(void) {
+  mpl_signal_expect_last();
+}
+
 /* From now on Ctrl-C makes mpl_sigint_noted true, and ends a waiting system call with EINTR. */
 void mpl_sigint_note(void) {
   struct sigaction action = {.sa_handler = note};

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 void mpl_sigint_arm(void);
+void mpl_sigint_expect_last(void);
 void mpl_sigint_note(void);
 bool mpl_sigint_noted(void);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "proc/exit.h"
 #include "shm/wait.h"
 
 /* A real-time signal, far from those that programs use for themselves. */
@@ -17,6 +18,7 @@
 #define TICK_NS (5 * 1000 * 1000L)
 
 static void (*on_interrupt)(void);
+static volatile sig_atomic_t ending; /* an interrupt ends the process: the next one does so at once */
 static bool timer_made; /* by this process: a fork takes no timer along */
 
 static void attend(uint32_t bit) {
@@ -30,11 +32,20 @@ static void tick(bool on) {
   if (timer_made) mpl_os_timer_set(on ? TICK_NS : 0);
 }
 
-/* A second one before the first was attended to ends the process at once. */
+/* Whether SIGINT comes from a parent that ends its children and sees to it that they end. */
+static bool is_passed_on(void) {
+  return mpl_self != NULL && mpl_load64_rlx(&mpl_self->interrupt) == MPL_SLOT_INTERRUPT_PASSED;
+}
+
+static void end_at_once(void) {
+  if (mpl_self != NULL) mpl_exit_kill_family(mpl_slot_ident(mpl_self));
+  mpl_signal_die_of_interrupt();
+}
+
 static void handle_interrupt(int sig) {
   (void)sig;
-  if (mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) {
-    mpl_signal_die_of_interrupt();
+  if (ending || mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) {
+    if (!is_passed_on()) end_at_once();
     return;
   }
   attend(MPL_SIGNAL_INTERRUPT);
@@ -102,9 +113,17 @@ bool mpl_signal_hears_children(void) {
   return sigaction(SIGCHLD, NULL, &a) == 0 && a.sa_handler == handle_child;
 }
 
+/* An interrupt that nobody handled ends this process: another one ends it at once; if that has come already,
+   now. */
+void mpl_signal_expect_last(void) {
+  ending = 1;
+  if (mpl_signal_take(MPL_SIGNAL_INTERRUPT) && !is_passed_on()) end_at_once();
+}
+
 /* In a child after the fork: what was the parent's to attend to is not the child's. */
 void mpl_signal_forget(void) {
   mpl_store32_rlx(&mpl_wait_attention, 0);
+  ending = 0;
   timer_made = false;
 }
 

@@ -5,6 +5,10 @@
 ** Handlers set a bit of mpl_wait_attention and ring the doorbell, so that every sleep of this module
 ** ends; the Lua side takes the bits (mpl_signal_take) and acts. A handler touches nothing else, but
 ** for the function installed with mpl_signal_on_interrupt, which must be async-signal-safe.
+**
+** A second SIGINT ends the process at once, and with it all that it has started: before the first was
+** attended to, and once the first is about to end the process. A parent that was interrupted passes that on
+** to its children, who may have heard of it before: that is never a second one.
 */
 #ifndef MPL_PROC_SIGNAL_H
 #define MPL_PROC_SIGNAL_H
@@ -20,6 +24,7 @@ void mpl_signal_on_interrupt(void (*f)(void));
 uint32_t mpl_signal_take(uint32_t bits);
 bool mpl_signal_pending(uint32_t bits);
 bool mpl_signal_hears_children(void);
+void mpl_signal_expect_last(void);
 void mpl_signal_forget(void);
 void mpl_signal_die_of_interrupt(void);
 

@@ -39,6 +39,13 @@ enum mpl_slot_state {
   MPL_SLOT_ENDED     /* its process said that it ends, and has given back what it held */
 };
 
+/* Where a SIGINT comes from that the parent sends. */
+enum mpl_slot_interrupt {
+  MPL_SLOT_INTERRUPT_NONE,
+  MPL_SLOT_INTERRUPT_OWN,   /* the next one is meant for this process alone: Process:interrupt */
+  MPL_SLOT_INTERRUPT_PASSED /* the program was interrupted; the process may know it already */
+};
+
 /* What lies in a hand: an offset, and in its low bits what it is. */
 enum mpl_hand_kind { MPL_HAND_BLOCK = 1, MPL_HAND_MESSAGE = 2 };
 #define MPL_HAND_KIND_MASK 15u
@@ -74,7 +81,8 @@ struct mpl_slot {
   mpl_a64 reserved_at;        /* when, ns */
   mpl_a64 forked;             /* generation << 32 | pid of the forked child, 0: not forked yet; written
                                  by the reserver */
-  mpl_a64 interrupt;          /* 1: the next SIGINT comes from Process:interrupt; written by anyone */
+  mpl_a64 raw;                /* 1: made by a plain fork(); written by the reserver before it forks */
+  mpl_a64 interrupt;          /* enum mpl_slot_interrupt; written by the parent */
   mpl_a64 next_free;          /* free list of the table; under its lock */
   mpl_a64 refs;               /* newest list of references (shm/reflist.c); under the object lock */
   mpl_a64 waiting;            /* event count that the process waits for, for recovery; 0: none */
