@@ -4,6 +4,7 @@
 #include "ds/barrier.h"
 
 #include "shm/message.h"
+#include "shm/recover.h"
 #include "shm/reflist.h"
 #include "shm/super.h"
 
@@ -161,7 +162,7 @@ static enum mpl_status new_round(struct mpl_barrier *b, mpl_off *round) {
   *round = 0;
   if (mpl_load64_acq(&b->current) != 0) return MPL_OK;
   uint64_t size = sizeof(struct mpl_barrier_round) + mpl_load64_rlx(&b->parties) * sizeof(mpl_a64);
-  enum mpl_status s = mpl_heap_alloc(size, round);
+  enum mpl_status s = mpl_recover_alloc(size, round);
   if (s != MPL_OK) return s;
   mpl_store64_rlx(&at(*round)->end, MPL_BARRIER_FILLING);
   mpl_store64_rlx(&at(*round)->arrived, 0);

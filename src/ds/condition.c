@@ -4,6 +4,7 @@
 #include "ds/condition.h"
 
 #include "shm/message.h"
+#include "shm/recover.h"
 #include "shm/reflist.h"
 #include "shm/super.h"
 
@@ -159,7 +160,7 @@ static void mend(struct mpl_condition *c) {
 
 /* Enters the caller, who holds the lock, into the list. MPL_OK and the waiter, MPL_NOMEM, MPL_DAMAGED. */
 enum mpl_status mpl_condition_enter(struct mpl_condition *c, mpl_off *waiter) {
-  enum mpl_status s = mpl_heap_alloc(sizeof(struct mpl_condition_waiter), waiter);
+  enum mpl_status s = mpl_recover_alloc(sizeof(struct mpl_condition_waiter), waiter);
   if (s != MPL_OK) return s;
   mend(c);
   /* From now on, so that if it dies with a notification the others are woken to pass that on. */
