@@ -123,6 +123,8 @@ $(B)/test/%: $(B)/obj/test/%.o $(LOWER_OBJECTS) $(B)/libbind.a
 	$(CC) $(ALL_LDFLAGS) $(LINK_$*) -o $@ $^ $(LUA_LIB) $(LIBS)
 
 LINK_codec_test = -Wl,--wrap=malloc,--wrap=realloc,--wrap=free
+LINK_alloc_test = $(LINK_codec_test),--wrap=calloc
+LINK_alloc_lua_test = $(LINK_alloc_test)
 
 $(B)/libbind.a: $(BIND_OBJECTS)
 	rm -f $@

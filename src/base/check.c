@@ -1,7 +1,8 @@
 /*
-** What the headers check.h and point.h need at run time.
+** What the headers check.h, fault.h and point.h need at run time.
 */
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/point.h"
 
 #include <signal.h>
@@ -15,6 +16,8 @@ _Noreturn void mpl_check_failed(const char *what, const char *file, int line) {
 }
 
 #if defined(MPL_TEST)
+
+bool (*mpl_fault)(void);
 
 /* Per thread, so that a test which uses threads in place of processes arms only one of them. */
 static _Thread_local unsigned long armed, passed;

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/point.h"
 
 /* Numbers and shapes newer than the headers of the oldest supported system. */
@@ -79,6 +80,7 @@ void *mpl_os_reserve(int fd, size_t size) {
 int mpl_os_populate(int fd, uint64_t offset, uint64_t size) {
   int r;
   MPL_POINT();
+  if (MPL_FAULT()) return errno = ENOSPC, -1;
   do {
     r = fallocate(fd, 0, (off_t)offset, (off_t)size);
   } while (r != 0 && errno == EINTR);

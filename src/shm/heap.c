@@ -11,6 +11,7 @@
 */
 #include "shm/heap.h"
 
+#include "base/fault.h"
 #include "base/os.h"
 #include "shm/slot.h"
 #include "shm/super.h"
@@ -226,7 +227,7 @@ static enum mpl_status carve(uint64_t size, mpl_off *out) {
    MPL_NOMEM and nothing has changed. */
 enum mpl_status mpl_heap_alloc(uint64_t size, mpl_off *out) {
   struct mpl_heap_root *heap = root();
-  if (size > heap->cap) return MPL_NOMEM;
+  if (size > heap->cap || MPL_FAULT()) return MPL_NOMEM;
   uint64_t total = round_up(size + HEADER, MPL_HEAP_ALIGN);
   if (total < SMALLEST) total = SMALLEST;
   mpl_off b = 0;
