@@ -14,6 +14,7 @@
 #define MPL_BIND_CODEC_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,7 @@ void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out);
 void mpl_codec_release(struct mpl_codec_out *out);
 void mpl_codec_decode(lua_State *L, const void *data, size_t size, const uint64_t *refs,
                       size_t nrefs);
+bool mpl_codec_is_plain(const void *data);
 
 int mpl_codec_register(lua_State *L);
 int mpl_codec_dumps(lua_State *L);

@@ -447,6 +447,12 @@ static void decode_parts(struct decoder *d) {
   lua_settop(L, d->base + 1);
 }
 
+/* Whether the value of a message is pushed without any memory: nil, a boolean or a number. */
+bool mpl_codec_is_plain(const void *data) {
+  unsigned tag = *(const unsigned char *)data;
+  return tag <= CODEC_MAX_SMALL || (tag >= TAG_NIL && tag <= TAG_FLOAT);
+}
+
 /*
 ** Pushes the value that `size` bytes at `data` stand for; they may lie at any address, and nobody
 ** may change them meanwhile. `refs` are the ids of the shared objects of the message. Raises

@@ -176,9 +176,6 @@ void mpl_queue_decode(lua_State *L, mpl_off message) {
                    mpl_load64_rlx(&m->nrefs));
 }
 
-/* Items of at most this many bytes are decoded without any memory. */
-#define SCALAR 10
-
 /* Argument: a batch, as light userdata. Decodes its first item. */
 static int decode_protected(lua_State *L) {
   const struct mpl_queue_batch *batch = lua_touserdata(L, 1);
@@ -203,7 +200,7 @@ void mpl_queue_give_back(struct mpl_queue *q, const struct mpl_queue_batch *batc
    the item goes back to the queue. */
 static void push_item(lua_State *L, struct mpl_queue *q, struct mpl_queue_batch *batch) {
   const struct mpl_queue_got *item = &batch->item[0];
-  if (item->message == 0 && item->size <= SCALAR) {
+  if (item->message == 0 && mpl_codec_is_plain(batch->bytes + item->at)) {
     mpl_codec_decode(L, batch->bytes + item->at, item->size, NULL, 0);
     return;
   }
