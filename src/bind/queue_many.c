@@ -283,6 +283,13 @@ static int get_timed_out(lua_State *L, struct mpl_blocking *op) {
   return mpl_queue_refused(L, "empty");
 }
 
+/* Sets the field n of the list on top. The first time makes room for it, so that nothing can fail once
+   there are items in the list. */
+static void set_length(lua_State *L, lua_Integer n) {
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, "n");
+}
+
 static int get_attempt(lua_State *L, struct mpl_blocking *op) {
   struct get_many *g = (struct get_many *)op;
   int list = lua_gettop(L);
@@ -305,8 +312,7 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
     }
   }
   lua_pushvalue(L, list);
-  lua_pushinteger(L, g->count);
-  lua_setfield(L, -2, "n");
+  set_length(L, g->count);
   return 1;
 }
 
@@ -326,6 +332,7 @@ int mpl_queue_get_many(lua_State *L) {
   g.batch.bytes = g.bytes;
   g.batch.capacity = sizeof g.bytes;
   lua_newtable(L);
+  set_length(L, 0);
   return mpl_blocking_run(L, &g.op);
 }
 
