@@ -15,6 +15,9 @@
 /* Timeouts beyond this many seconds are no timeouts: some 30 years. */
 #define FOREVER 1e9
 
+/* Registry key: the last error raised for want of memory. */
+static const char memory_key;
+
 /* The deadline of a timeout in seconds at idx; nil or none is MPL_NEVER, 0 or less is 0: not to wait. */
 int64_t mpl_args_timeout(lua_State *L, int idx) {
   if (lua_isnoneornil(L, idx)) return MPL_NEVER;
@@ -75,7 +78,24 @@ const char *mpl_args_text(enum mpl_status status) {
 
 /* Raises it. */
 int mpl_args_raise(lua_State *L, enum mpl_status status) {
-  return luaL_error(L, "%s", mpl_args_text(status));
+  luaL_where(L, 1);
+  lua_pushstring(L, mpl_args_text(status));
+  lua_concat(L, 2);
+  if (status == MPL_NOMEM || status == MPL_NOPRIVATE) {
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &memory_key);
+  }
+  return lua_error(L);
+}
+
+/* Whether a protected call that ended with this status, and the error on top, failed for want of memory:
+   Lua's, or what was raised above. */
+bool mpl_args_lacked_memory(lua_State *L, int status) {
+  if (status == LUA_OK || status == LUA_ERRMEM) return status == LUA_ERRMEM;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &memory_key);
+  bool is = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
+  lua_pop(L, 1);
+  return is;
 }
 
 /* Pushes the place in the script, "file:line", that has called into the module, whose own sources do not

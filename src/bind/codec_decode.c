@@ -18,6 +18,7 @@
 
 #include "base/endian.h"
 #include "base/hash.h"
+#include "bind/args.h"
 #include "bind/codec.h"
 #include "bind/codec_format.h"
 #include "bind/codec_names.h"
@@ -200,9 +201,14 @@ static lua_Integer push_earlier(struct decoder *d) {
 
 /* Frames */
 
+/* Makes room on the Lua stack. The depth is limited, so that only memory can be missing. */
+static void need_stack(lua_State *L) {
+  if (!lua_checkstack(L, STEP_SLOTS)) mpl_args_raise(L, MPL_NOPRIVATE);
+}
+
 static struct frame *open_frame(struct decoder *d) {
   if (d->depth == MPL_CODEC_MAX_DEPTH) damaged(d->L, "it is nested too deeply");
-  luaL_checkstack(d->L, STEP_SLOTS, "to receive a value");
+  need_stack(d->L);
   if (d->depth == d->room) {
     struct frame *frames = lua_newuserdatauv(d->L, 2 * d->room * sizeof *frames, 0);
     memcpy(frames, d->frames, d->room * sizeof *frames);
@@ -430,7 +436,7 @@ static bool fill_upvalues(struct decoder *d, struct frame *f) {
 static void decode_parts(struct decoder *d) {
   lua_State *L = d->L;
   struct frame initial_frames[12];
-  luaL_checkstack(L, STEP_SLOTS, "to receive a value");
+  need_stack(L);
   d->base = lua_gettop(L);
   d->slots = (size_t)(d->end - d->begin);
   d->frames = initial_frames;

@@ -207,7 +207,7 @@ static void push_item(lua_State *L, struct mpl_queue *q, struct mpl_queue_batch 
   lua_pushcfunction(L, decode_protected);
   lua_pushlightuserdata(L, batch);
   int status = lua_pcall(L, 1, 1, 0);
-  if (status == LUA_ERRMEM)
+  if (mpl_args_lacked_memory(L, status))
     mpl_queue_give_back(q, batch, 0);
   else if (item->message != 0)
     mpl_queue_drop(item->message);

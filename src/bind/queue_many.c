@@ -265,7 +265,7 @@ static void take_batch(lua_State *L, struct get_many *g, int list) {
   lua_pushlightuserdata(L, g);
   int status = lua_pcall(L, 2, 0, 0);
   if (status == LUA_OK) return;
-  bool keep = g->count > 0 || status == LUA_ERRMEM;
+  bool keep = g->count > 0 || mpl_args_lacked_memory(L, status);
   mpl_off failed = g->batch.item[g->decoded].message;
   give_back(g, keep ? g->decoded : g->decoded + 1);
   if (!keep && failed != 0) mpl_queue_drop(failed);
