@@ -23,9 +23,11 @@ static int held_close(lua_State *L) {
   if (!mine) return 0;
   lua_getiuservalue(L, 1, 1);
   lua_getfield(L, -1, "release");
-  lua_insert(L, -2);
-  lua_call(L, 1, 0);
-  return 0;
+  lua_CFunction release = lua_tocfunction(L, -1);
+  lua_pop(L, 1);
+  lua_replace(L, 1);
+  lua_settop(L, 1);
+  return release(L); /* not by lua_call, for which memory may be missing */
 }
 
 static const luaL_Reg no_methods[] = {{NULL, NULL}};
