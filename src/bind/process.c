@@ -36,6 +36,10 @@ static struct mpl_child *self(lua_State *L) {
 ** Starting
 */
 
+/* Registry key: whether the last uncaught error was an interrupt. An address, unlike a name, is found
+   without memory. */
+static const char interrupted_key;
+
 static int message_handler(lua_State *L) {
   /* The original value first: whoever looks for an interrupt needs it. */
   bool interrupt = mpl_interrupt_is(L, 1);
@@ -45,12 +49,12 @@ static int message_handler(lua_State *L) {
   if (text == NULL) text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
   luaL_traceback(L, L, text, 1);
   lua_pushboolean(L, interrupt);
-  lua_setfield(L, LUA_REGISTRYINDEX, "mpl.interrupted");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &interrupted_key);
   return 1;
 }
 
 static bool was_interrupted(lua_State *L) {
-  lua_getfield(L, LUA_REGISTRYINDEX, "mpl.interrupted");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &interrupted_key);
   bool is = lua_toboolean(L, -1);
   lua_pop(L, 1);
   return is;
