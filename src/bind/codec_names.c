@@ -50,6 +50,8 @@ static void create(lua_State *L) {
   int names = lua_gettop(L);
   memset(n, 0, sizeof *n);
   n->changes = 1;
+  lua_pushboolean(L, 0);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key); /* a place: nothing may fail after watch_loaded */
   lua_newtable(L);
   lua_setiuservalue(L, names, CLASSES);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -236,6 +238,17 @@ int mpl_codec_names_class(lua_State *L, int names) {
   return look_up(L, names, CLASSES);
 }
 
+/* Sees to it that setting table[key], for the key at idx, needs no memory. */
+static void make_place(lua_State *L, int table, int idx) {
+  lua_pushvalue(L, idx);
+  bool missing = lua_rawget(L, table) == LUA_TNIL;
+  lua_pop(L, 1);
+  if (!missing) return;
+  lua_pushvalue(L, idx);
+  lua_pushboolean(L, 0);
+  lua_rawset(L, table);
+}
+
 /*
 ** process.register(name, metatable): tables with this metatable can be sent from now on, and arrive
 ** with the metatable that has this name at the receiver. A name that is registered again means the
@@ -248,6 +261,8 @@ int mpl_codec_register(lua_State *L) {
   lua_settop(L, 2);
   mpl_codec_names_push(L);
   lua_getiuservalue(L, 3, CLASSES);
+  make_place(L, 4, 1);
+  make_place(L, 4, 2);
   lua_pushvalue(L, 1);
   if (lua_rawget(L, 4) == LUA_TTABLE) {
     lua_pushvalue(L, 5);
