@@ -30,9 +30,9 @@ local function atexit(f, ...)
   if not is_callable(f) then
     error("bad argument #1 to 'atexit' (function expected, got " .. type(f) .. ")", 2)
   end
-  local own = mine()
-  own[#own + 1] = table.pack(f, ...)
+  local own, call = mine(), table.pack(f, ...)
   core.at_exit(finish) -- again: before the collector gives up what the handler may use
+  own[#own + 1] = call
   return f
 end
 
