@@ -61,10 +61,16 @@ local function state_of(self, method, allowed)
   return st
 end
 
+-- Whether the process of these fields was started. An error may have struck on either side of the
+-- fork: then it is the child's handle that knows.
+local function is_started(st)
+  return st.started or st.child ~= nil and st.child:pid() ~= nil
+end
+
 -- Whether the process of these fields is a child of this very process; an object may be its copy in
 -- a sibling.
 local function is_own_child(st)
-  return st.child ~= nil and st.parent_pid == core.getpid()
+  return st.child ~= nil and st.parent_pid == core.getpid() and is_started(st)
 end
 
 -- An object for a process that was not made by `start`: the main program, or a raw fork's child.
@@ -97,14 +103,10 @@ local function reap()
     children, children_pid = {}, current_pid
   end
   core.reap()
-  local kept = 0
-  for i = 1, #children do
-    local child = children[i]
-    local st = child[STATE]
-    children[i] = nil
-    if not st.closed and st.child:exitcode() == nil then
-      kept = kept + 1
-      children[kept] = child
+  for i = #children, 1, -1 do
+    local st = children[i][STATE]
+    if st.closed or not is_started(st) or st.child:exitcode() ~= nil then
+      table.remove(children, i)
     end
   end
 end
@@ -188,7 +190,7 @@ local getters = {
   pid = pid_of,
   exitcode = exitcode,
   sentinel = function(st)
-    if not st.child then
+    if not is_started(st) then
       error("process not started: it has no sentinel", 3)
     elseif not is_own_child(st) then
       error("only the parent of a process has its sentinel", 3)
@@ -218,7 +220,7 @@ local setters = {
     if type(v) ~= "boolean" then
       error("daemon must be true or false, got " .. type(v), 3)
     end
-    if st.started then
+    if is_started(st) then
       error("process has already started", 3)
     end
     st.daemon = v
@@ -244,7 +246,7 @@ local function describe(self)
   local code = not st.closed and exitcode(st) or nil
   if st.closed then
     parts[#parts + 1] = "closed"
-  elseif not st.started then
+  elseif not is_started(st) then
     parts[#parts + 1] = "initial"
   elseif code == nil and not st.is_self and not is_own_child(st) then
     parts[#parts + 1] = "unknown"
@@ -405,11 +407,11 @@ end
 
 -- In the child: takes the new identity and runs. Errors are reported by the caller. It writes to as
 -- little as possible: each page that it writes to first is a page fault.
-local function child_main(self, target, args, kwargs)
+local function child_main(self)
   local st = self[STATE]
   local pid, ident, parent = core.getpid(), core.identity()
   exit.begin_child()
-  st.is_self, st.target, st.args, st.kwargs = true, target, args, kwargs
+  st.is_self, st.started = true, true
   st.parent_ident, st.parent_object = parent, current
   current, current_pid = self, pid
   math.randomseed(SEED, ident)
@@ -420,7 +422,7 @@ end
 function Process:start()
   local st = state_of(self, "start")
   local here = current_process()[STATE]
-  if st.started then
+  if is_started(st) then
     error("cannot start a process twice", 2)
   elseif st.parent_pid ~= core.getpid() then
     error("can only start a process object created by the current process", 2)
@@ -432,23 +434,23 @@ function Process:start()
     arguments.bind(target, args, kwargs)
   end
   reap()
-  -- All that can be is written before the fork: afterwards every page written to is copied. The
-  -- parent lets go of what only the child needs.
-  st.started, st.child, st.target, st.args, st.kwargs = true, core.child(), nil, NO_ARGS, nil
+  -- An error may be raised anywhere here, for want of memory or by an interrupt: see is_started.
+  local child = core.child()
   children[#children + 1] = self
-  local ok, message = core.start(st.child, child_main, exit.finish, st.name, st.daemon, self,
-    target, args, kwargs)
+  st.child = child
+  local ok, message = core.start(child, child_main, exit.finish, st.name, st.daemon, self)
   if not ok then
-    children[#children] = nil
-    st.started, st.child, st.target, st.args, st.kwargs = nil, nil, target, args, kwargs
+    children[#children], st.child = nil, nil
     error("cannot start a process: " .. message, 2)
   end
+  -- What only the child needs.
+  st.started, st.target, st.args, st.kwargs = true, nil, NO_ARGS, nil
   return self
 end
 
 -- Raises in the name of the method's caller if the process is not a child of this one, and started.
 local function check_child(st, method)
-  if not st.started then
+  if not is_started(st) then
     error("can only " .. method .. " a started process", 3)
   elseif not is_own_child(st) then
     error("can only " .. method .. " a child process", 3)
@@ -468,7 +470,7 @@ function Process:is_alive()
   local st = state_of(self, "is_alive")
   if st.is_self then
     return true
-  elseif not st.started then
+  elseif not is_started(st) then
     return false
   end
   check_child(st, "test")
