@@ -13,7 +13,7 @@
 struct alloc_op {
   const char *name;
   void (*setup)(void);              /* may be NULL */
-  enum mpl_status (*operate)(void); /* MPL_OK, or MPL_NOMEM or MPL_NOPRIVATE and nothing is changed */
+  enum mpl_status (*operate)(void); /* MPL_OK; MPL_NOMEM, MPL_NOPRIVATE and nothing is changed */
   void (*finish)(void);             /* after it has succeeded: releases all it and setup made */
   bool grows;   /* tables stay larger when it fails, and in the end: used bytes are not compared */
   bool cold;    /* the program has no object yet, and no private table of them */
@@ -111,8 +111,8 @@ static bool attempt(const void *op, struct alloc_fault fault) {
 ** The arena is full
 */
 
-/* A queue of messages that stand in its front, as if they had been got and given back: so it needs no
-   segments for them, and what came last goes first. */
+/* A queue of messages that stand in its front, as if they had been got and given back: so it needs
+   no segments for them, and what came last goes first. */
 static uint64_t ballast;
 
 #define BALLAST_MOST 5000
@@ -143,8 +143,8 @@ static bool unload_one(void) {
   return true;
 }
 
-/* Gives back one block after the other until the operation succeeds; fault.n counts how often it does
-   not. */
+/* Gives back one block after the other until the operation succeeds; fault.n counts how often it
+   does not. */
 static int starve(const void *arg, struct alloc_fault fault) {
   const struct alloc_op *op = arg;
   setenv("MPL_SHM_SIZE", "768K", 1);
@@ -239,8 +239,8 @@ static void fill_list(void) {
   make_objects_up_to(FIRST_LIST);
 }
 
-/* The first chunk of the table, of which entry 0 is nobody's, and the private table, which begins with
-   as many. */
+/* The first chunk of the table, of which entry 0 is nobody's, and the private table, which begins
+   with as many. */
 static void fill_table(void) {
   make_objects_up_to(MPL_OBJECT_CHUNK0 - 1);
 }
@@ -404,7 +404,8 @@ static enum mpl_status put_batches(void) {
       uint64_t number = next_in + (uint64_t)i;
       memcpy(bytes[i], &number, sizeof number);
       piece[i] = (struct mpl_piece){bytes[i], MPL_QUEUE_INLINE};
-      item[i] = (struct mpl_queue_item){.pieces = &piece[i], .npieces = 1, .size = MPL_QUEUE_INLINE};
+      item[i] = (struct mpl_queue_item){
+          .pieces = &piece[i], .npieces = 1, .size = MPL_QUEUE_INLINE};
     }
     s = world_put_items(queue, item, n, &done, 0);
     CHECK(done == n || s != MPL_OK);
@@ -460,7 +461,8 @@ static void fill_slots(void) {
 
 static const struct alloc_op ops[] = {
     {.name = "a block", .operate = take_small, .finish = give},
-    {.name = "a block that the arena grows for", .operate = take_large, .finish = give, .no_starving = true},
+    {.name = "a block that the arena grows for", .operate = take_large, .finish = give,
+     .no_starving = true},
     {.name = "a block without memory", .setup = make_hole, .operate = take_huge, .finish = give,
      .no_starving = true},
     {.name = "the first object", .operate = make_lock, .finish = release_objects, .grows = true,

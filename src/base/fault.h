@@ -1,8 +1,8 @@
 /*
 ** Fault points. In the test build every request for shared memory, be it a block of the heap or
 ** memory for the arena itself, first asks a function of the test whether it is to fail. (Private
-** memory needs no such points: a test program is linked with a malloc of its own.) In other builds a
-** point is nothing.
+** memory needs no such points: a test program is linked with a malloc of its own.) In other builds
+** a point is nothing.
 */
 #ifndef MPL_BASE_FAULT_H
 #define MPL_BASE_FAULT_H

@@ -88,8 +88,8 @@ int mpl_args_raise(lua_State *L, enum mpl_status status) {
   return lua_error(L);
 }
 
-/* Whether a protected call that ended with this status, and the error on top, failed for want of memory:
-   Lua's, or what was raised above. */
+/* Whether a protected call that ended with this status, and the error on top, failed for want of
+   memory: Lua's, or what was raised above. */
 bool mpl_args_lacked_memory(lua_State *L, int status) {
   if (status == LUA_OK || status == LUA_ERRMEM) return status == LUA_ERRMEM;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &memory_key);

@@ -51,7 +51,7 @@ static void create(lua_State *L) {
   memset(n, 0, sizeof *n);
   n->changes = 1;
   lua_pushboolean(L, 0);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key); /* a place: nothing may fail after watch_loaded */
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key); /* makes its place: see below */
   lua_newtable(L);
   lua_setiuservalue(L, names, CLASSES);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -60,7 +60,7 @@ static void create(lua_State *L) {
   lua_getglobal(L, "require");
   lua_setiuservalue(L, names, REQUIRE);
   lua_pushvalue(L, names);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key); /* cannot fail: loaded is watched already */
 }
 
 /* Pushes the names of this Lua state and returns their memory, which lives as long as the state.

@@ -283,8 +283,8 @@ static int get_timed_out(lua_State *L, struct mpl_blocking *op) {
   return mpl_queue_refused(L, "empty");
 }
 
-/* Sets the field n of the list on top. The first time makes room for it, so that nothing can fail once
-   there are items in the list. */
+/* Sets the field n of the list on top. The first time makes room for it, so that nothing can fail
+   once there are items in the list. */
 static void set_length(lua_State *L, lua_Integer n) {
   lua_pushinteger(L, n);
   lua_setfield(L, -2, "n");

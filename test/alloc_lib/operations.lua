@@ -1,0 +1,523 @@
+-- The operations that test/alloc_lua_test.c sweeps. Each has
+--
+--   name
+--   scene         a function, called with process.core (unless `cold`). It returns a function that
+--                 is the operation, and perhaps one that verifies: it is called with the error's
+--                 text after the operation has failed, and with nothing after it has succeeded
+--   cold          process.core is not loaded yet
+--   in_child      the allocations of the child that it starts fail, not its own
+--   keeps_shared  shared memory does not fail: a small item that is got and does not fit into
+--                 memory needs some to go back (mpl_queue_give_back in bind/queue.c)
+--   grows         after a failure more or fewer bytes may be in use: an item that goes back is a
+--                 message
+--   loose         how far it came before a failure is left open: sums are compared in the end
+
+local children = ... -- a function: how many children this process knows of
+
+local operations = {}
+
+local function operation(name, scene, options)
+  local op = { name = name, scene = scene }
+  for option, value in pairs(options or {}) do op[option] = value end
+  operations[#operations + 1] = op
+end
+
+local COLD, LOOSE = { cold = true }, { loose = true }
+
+local Class = { __name = "Class" }
+
+-- Whether two values are of one shape; functions by what they return.
+local function same(a, b)
+  if type(a) ~= type(b) then return false end
+  if type(a) == "function" then return rawequal(a, b) or a() == b() end
+  if type(a) == "userdata" then return getmetatable(a) == getmetatable(b) end
+  if type(a) ~= "table" then return rawequal(a, b) end
+  for k, v in pairs(a) do
+    if not same(v, b[k]) then return false end
+  end
+  return #a == #b and getmetatable(a) == getmetatable(b)
+end
+
+local function locks(core, n)
+  local list = {}
+  for i = 1, n do list[i] = core.Lock() end
+  return list
+end
+
+local function nothing() end
+
+-- Runs f in a child, and waits for its end.
+local function run_in_child(core, f)
+  local child = core.child()
+  assert(core.start(child, f, nothing, "child", false))
+  child:join()
+end
+
+-- Whether tables with this metatable can be sent and received.
+local function is_registered(core, metatable)
+  local ok, sent = pcall(core.dumps, setmetatable({}, metatable))
+  return ok and getmetatable(core.loads(sent)) == metatable
+end
+
+--------------------------------------------------------------------------------
+-- Queues, and what travels through them
+
+-- Name, value, and whether it is a message of its own: that goes back without shared memory.
+local VALUES = {
+  { "a number", function() return 1 end },
+  { "a float", function() return 2.5 end },
+  { "a short string", function() return ("x"):rep(9) end },
+  { "a string", function() return ("x"):rep(100) end },
+  { "a long string", function() return ("x"):rep(9000) end, true },
+  { "an empty table", function() return {} end },
+  { "a table", function() return { 1, { 2 }, a = "b", "text" } end },
+  { "an object", function() return setmetatable({ x = 1 }, Class) end },
+  { "functions with names", function() return { string.format, string } end },
+  { "a closure", function() local n = 5 return function() return n, same end end },
+  { "a deep table", function()
+    local v = {}
+    for _ = 1, 40 do v = { v } end
+    return v
+  end },
+  { "a Queue", function(core) return core.Queue() end, true },
+  { "shared objects", function(core) return { core.Lock(), { core.Queue(), "text" } } end, true },
+  { "many shared objects", function(core) return locks(core, 40) end, true },
+  { "a large table", function(core) return { core.Event(), ("y"):rep(3000) } end, true },
+}
+
+local function all_values(core)
+  local list = {}
+  for i, value in ipairs(VALUES) do list[i] = value[2](core) end
+  return list
+end
+
+for i, value in ipairs(VALUES) do
+  local name, make, is_message = table.unpack(value)
+
+  operation("put " .. name, function(core)
+    local q, v = core.Queue(), make(core)
+    return function() assert(q:put(v)) end,
+      function(failure)
+        if not failure then assert(same(q:get(0), v)) end
+        assert(q:empty())
+      end
+  end)
+
+  if i > 2 then -- a number needs no memory at the receiver
+    operation("get " .. name, function(core)
+      local q, v = core.Queue(), nil
+      q:put(make(core))
+      return function() v = q:get() end,
+        function(failure)
+          assert(q:qsize() == (failure and 1 or 0))
+          assert(failure or same(v, make(core)))
+        end
+    end, not is_message and { keeps_shared = true, grows = true } or nil)
+  end
+end
+
+operation("put to a full queue", function(core)
+  local q = core.Queue(1)
+  q:put(1)
+  return function()
+      local ok, why = q:put({ core.Lock() }, false)
+      assert(not ok and why == "full")
+    end,
+    function() assert(q:qsize() == 1) end
+end)
+
+-- What it has put is in the queue, and the error says how much that is (if it can).
+operation("put_many", function(core)
+  local q, list = core.Queue(), all_values(core)
+  return function() assert(q:put_many(list)) end,
+    function(failure)
+      local said = failure and failure:match("first (%d+) of " .. #list .. " items")
+      local n = tonumber(said) or failure and q:qsize() or #list
+      assert(q:qsize() == n)
+      for i = 1, n do assert(same(q:get(0), list[i])) end
+    end
+end, LOOSE)
+
+local function get_many(list_of, options)
+  operation("get_many", function(core)
+    local q, got = core.Queue(), nil
+    q:put_many(list_of(core))
+    local n = q:qsize()
+    return function() got = q:get_many(100) end,
+      function(failure)
+        assert((failure ~= nil) == (got == nil) and #(got or {}) + q:qsize() == n)
+        if failure then return end
+        assert(got.n == #got)
+        for i, v in ipairs(q:get_many(100, 0) or {}) do got[got.n + i] = v end
+        got.n = nil
+        assert(same(got, list_of(core)))
+      end
+  end, options)
+end
+
+get_many(all_values, { keeps_shared = true, grows = true })
+get_many(function(core)
+  local list = {}
+  for i = 1, 12 do list[i] = locks(core, 5) end
+  return list
+end)
+
+operation("items", function(core)
+  local q, n = core.Queue(), 0
+  q:put{}
+  q:shutdown()
+  return function()
+      for _ in q:items() do n = n + 1 end
+    end,
+    function(failure) assert(n + q:qsize() == 1 and (failure or n == 1)) end
+end, { keeps_shared = true, grows = true })
+
+--------------------------------------------------------------------------------
+-- Opening, making, the codec
+
+operation("open", function()
+  return function() assert(require("process.core").Lock():acquire()) end
+end, COLD)
+
+for _, class in ipairs{ "Lock", "Event", "Queue" } do
+  operation(class, function(core)
+    local object
+    return function() object = core[class]() end,
+      function(failure) assert((failure == nil) == (object ~= nil)) end
+  end)
+end
+
+operation("dumps", function(core)
+  local v, s = all_values(core), nil
+  return function() s = core.dumps(v) end,
+    function(failure) assert(failure and not s or same(core.loads(s), v)) end
+end)
+
+operation("loads", function(core)
+  local v, r = all_values(core), nil
+  local s = core.dumps(v)
+  return function() r = core.loads(s) end,
+    function(failure) assert(failure and not r or same(r, v)) end
+end)
+
+-- Modules that are loaded later are known by their names all the same.
+operation("the first dumps", function()
+  local core = require "process.core"
+  return function() core.dumps{ string } end,
+    function(failure)
+      local module = { 1 }
+      package.loaded[failure and "early" or "late"] = module
+      assert(core.loads(core.dumps{ module })[1] == module)
+    end
+end, COLD)
+
+operation("register", function(core)
+  local mt = {}
+  return function() core.register("New", mt) end,
+    function(failure)
+      assert(is_registered(core, Class) and is_registered(core, mt) == (failure == nil))
+    end
+end)
+
+-- With Class, the table of names is exactly full.
+operation("register again", function(core)
+  local old, new, done = {}, {}, 0
+  for i = 1, 7 do
+    old[i], new[i] = {}, {}
+    core.register("C" .. i, old[i])
+  end
+  return function()
+      for i = 1, 7 do
+        core.register("C" .. i, new[i])
+        done = i
+      end
+    end,
+    function()
+      for i = 1, 7 do
+        assert(is_registered(core, old[i]) == (i > done))
+        assert(is_registered(core, new[i]) == (i <= done))
+      end
+    end
+end)
+
+--------------------------------------------------------------------------------
+-- Locks and events
+
+operation("acquire", function(core)
+  local lock = core.Lock()
+  return function() assert(lock:acquire()) end,
+    function(failure) assert(lock:locked() == (failure == nil)) end
+end)
+
+operation("acquire an abandoned lock", function(core)
+  local lock, ok, why = core.Lock(), nil, nil
+  run_in_child(core, function() lock:acquire() end)
+  return function() ok, why = lock:acquire() end,
+    function(failure)
+      assert(lock:abandoned() and (failure or ok and why == "abandoned"))
+    end
+end)
+
+operation("acquire a lock that is held", function(core)
+  local lock = core.Lock()
+  lock:acquire()
+  return function()
+      local ok, why = lock:acquire(false)
+      assert(ok == false and why == "timeout")
+    end,
+    function() assert(lock:locked()) end
+end)
+
+operation("hold", function(core)
+  local lock = core.Lock()
+  return function()
+      local held <close> = lock:hold()
+      assert(lock:locked())
+    end,
+    function() assert(not lock:locked()) end
+end)
+
+operation("with", function(core)
+  local lock, results = core.Lock(), nil
+  return function()
+      results = table.pack(lock:with(function(...) return ..., {} end, 1, 2))
+    end,
+    function(failure) assert(not lock:locked() and (failure or results[1] == 1)) end
+end)
+
+operation("wait for an event", function(core)
+  local event = core.Event()
+  return function()
+    event:clear()
+    assert(select(2, event:wait(0)) == "timeout")
+    event:set()
+    assert(event:wait())
+  end
+end)
+
+operation("tostring", function(core)
+  local lock, queue, event = core.Lock(), core.Queue(), core.Event()
+  lock:acquire()
+  return function() return tostring(lock) .. tostring(queue) .. tostring(event) end
+end)
+
+--------------------------------------------------------------------------------
+-- Processes, from below
+
+operation("start", function(core)
+  local q, child = core.Queue(), nil
+  local function body(a, b) q:put(a + #b) end
+  return function()
+      child = core.child()
+      local ok, why = core.start(child, body, nothing, "name", false, 1, { 2 })
+      if not ok then error(why) end
+    end,
+    function(failure)
+      if not failure then
+        assert(child:join() and child:exitcode() == 0 and q:get(0) == 2)
+      end
+      assert(children() == 0 and q:empty())
+    end
+end)
+
+operation("join", function(core)
+  local child = core.child()
+  assert(core.start(child, function() return 3 end, nothing, "name", false))
+  return function()
+    assert(child:join() and child:exitcode() == 3 and child:sentinel() and child:pid())
+  end
+end, LOOSE)
+
+operation("fork", function(core)
+  local me = core.getpid()
+  return function()
+      local pid, why = core.fork()
+      if pid == 0 then core.exit_child(0) end
+      if not pid then error(why) end
+      while children() > 0 do core.reap() end
+    end,
+    function() assert(core.getpid() == me) end
+end)
+
+operation("at_exit", function(core)
+  return function() core.at_exit(function() end) end
+end)
+
+operation("questions", function(core)
+  return function()
+    assert(core.stats().arena.used > 0 and #core.random(8) == 8)
+    assert(core.name() == "MainProcess" and core.member(core.identity()) == "MainProcess")
+    assert(#core.parameters(function(a, b) return a, b end) == 2)
+    core.rename "MainProcess"
+  end
+end)
+
+operation("coroutines", function(core)
+  local q = core.Queue()
+  return function()
+      local wrapped = coroutine.wrap(function(...)
+        for _ = 1, 2 do
+          q:put{ ... }
+          coroutine.yield{}
+        end
+      end)
+      wrapped(1)
+      wrapped()
+      assert(coroutine.resume(coroutine.create(function() return q:get(), q:get() end)))
+    end,
+    function()
+      while q:get(0) do end
+    end
+end, LOOSE)
+
+-- The child ends as one that has succeeded or failed, and leaves nothing that hinders others.
+local function in_child(name, body)
+  operation(name, function(core)
+    local q, lock, child = core.Queue(), core.Lock(), nil
+    return function()
+        child = core.child()
+        assert(core.start(child, body, function() collectgarbage() end, "name", false, q, lock))
+        child:join()
+      end,
+      function()
+        local code = child:exitcode()
+        assert(code == 0 or code == 1, code)
+        assert(q:qsize() <= 1 and lock:acquire(0))
+        lock:release()
+      end
+  end, { in_child = true })
+end
+
+in_child("a child", function() return 0 end)
+in_child("a child that holds a lock", function(q, lock)
+  lock:with(function() q:put{ 7, lock } end)
+end)
+in_child("a child with an error", function() error("no memory") end)
+
+--------------------------------------------------------------------------------
+-- lua/process
+
+operation("require", function()
+  return function() require "process" end,
+    function(failure)
+      if failure then return end
+      local process = require "process"
+      assert(coroutine.wrap(function() return process.Queue():put(1) end)())
+    end
+end, COLD)
+
+operation("Process", function()
+  local process, p = require "process", nil
+  return function()
+      p = process.Process{ target = print, args = { 1, n = 1 }, name = "p" }
+    end,
+    function(failure) assert(children() == 0 and (failure or p.name == "p")) end
+end)
+
+operation("Process with a function", function()
+  local process = require "process"
+  return function() return process.Process(print, 1, 2, 3) end
+end)
+
+operation("extend", function()
+  local process = require "process"
+  local out, C = process.Queue(), nil
+  return function() C = process.Process:extend "C" end,
+    function(failure)
+      if failure then return end
+      out:put(C())
+      assert(tostring(out:get(0)):find "<C")
+    end
+end)
+
+operation("p:start", function()
+  local process = require "process"
+  local lock, out = process.Lock(), process.Queue()
+  local function target(a)
+    lock:with(function() out:put{ a } end)
+  end
+  local p = process.Process{ target = target, args = { 5 }, kwargs = {} }
+  return function() p:start() end,
+    function(failure)
+      if failure then
+        assert(children() == 0 and not p:is_alive() and not p.pid)
+        assert(tostring(p):find "initial")
+      else
+        assert(p:join() and p.exitcode == 0 and out:get(0)[1] == 5)
+      end
+      assert(#process.active_children() == 0)
+    end
+end)
+
+-- One of the others has ended, and is noticed by the way.
+operation("p:start among others", function()
+  local process = require "process"
+  local go, others = process.Event(), {}
+  for i = 1, 3 do
+    others[i] = process.Process(function()
+      if i ~= 2 then go:wait() end
+    end):start()
+  end
+  local p = process.Process(go.wait, go)
+  return function() p:start() end,
+    function(failure)
+      local active = {}
+      for _, other in ipairs(process.active_children()) do active[other] = true end
+      assert(active[others[1]] and active[others[3]] and (active[p] == nil) == (failure ~= nil))
+      if failure then return end
+      go:set()
+      p:join()
+      for _, other in ipairs(others) do other:join() end
+      assert(#process.active_children() == 0)
+    end
+end, LOOSE)
+
+operation("p:join", function()
+  local process = require "process"
+  local p = process.Process(nothing):start()
+  return function()
+    p:join()
+    assert(p.exitcode == 0 and p.sentinel and not p:is_alive())
+  end
+end, LOOSE)
+
+operation("p:close", function()
+  local process = require "process"
+  local p = process.Process(nothing):start()
+  p:join()
+  return function() p:close() end,
+    function(failure) assert(failure or tostring(p):find "closed") end
+end)
+
+operation("atexit", function()
+  local process, calls = require "process", 0
+  return function()
+      process.atexit(function() calls = calls + 1 end)
+    end,
+    function(failure)
+      if not failure then return end
+      require("process.exit").finish()
+      assert(calls == 0)
+    end
+end)
+
+operation("who is who", function()
+  local process = require "process"
+  return function()
+    local me = process.current_process()
+    assert(me.name == "MainProcess" and not process.parent_process())
+    assert(#process.active_children() == 0 and tostring(me))
+  end
+end)
+
+-- The scene of the i-th operation, set.
+local function set(i)
+  local op = operations[i]
+  package.path = "lua/?.lua;lua/?/init.lua"
+  if op.cold then return op.scene() end
+  local core = require "process.core"
+  core.register("Class", Class)
+  return op.scene(core)
+end
+
+return operations, set
