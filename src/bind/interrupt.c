@@ -99,8 +99,9 @@ bool mpl_interrupt_is_own(void) {
 static int resume(lua_State *L) {
   lua_CFunction library = lua_tocfunction(L, lua_upvalueindex(1));
   lua_State *co = lua_tothread(L, 1), *before = running;
-  if (co != NULL) running = co;
-  int n = library(L); /* raises only if the first argument is no coroutine */
+  /* With room for the arguments the library raises only if the first is no coroutine. */
+  if (co != NULL && lua_checkstack(co, lua_gettop(L))) running = co;
+  int n = library(L);
   running = before;
   return n;
 }
