@@ -111,17 +111,16 @@ void mpl_args_place(lua_State *L) {
   lua_pushliteral(L, "");
 }
 
-/* Raises what a wait has ended with MPL_DEADLOCK for. That all processes are asleep is said at once, with a
-   line for each, but once: it concerns more than the caller, which may catch the error and find the same again
-   when it ends. */
-int mpl_args_deadlock(lua_State *L) {
+/* That all processes are asleep is said at once, with a line for each, but once: it concerns more than the
+   caller, which may catch the error and find the same again. */
+static int raise_deadlock(lua_State *L, bool at_end) {
   bool all_asleep;
   const char *report = mpl_deadlock_report(&all_asleep);
   if (all_asleep) {
     static uint64_t said;
     uint64_t hash = mpl_hash(report, strlen(report), 0);
     fflush(stdout);
-    if (hash != said) fprintf(stderr, "mpl: %s\n", report);
+    if (hash != said && (!at_end || said == 0)) fprintf(stderr, "mpl: %s\n", report);
     fflush(stderr);
     said = hash;
     report = "deadlock: all processes are asleep";
@@ -130,4 +129,15 @@ int mpl_args_deadlock(lua_State *L) {
   const char *place = lua_tostring(L, -1);
   lua_pushfstring(L, "%s%s%s", place, *place != '\0' ? ": " : "", report);
   return lua_error(L);
+}
+
+/* Raises what a wait has ended with MPL_DEADLOCK for. */
+int mpl_args_deadlock(lua_State *L) {
+  return raise_deadlock(L, false);
+}
+
+/* The same for the wait for children at the end of the program: that all are asleep is not said again if it was
+   before, though this process now waits for something else. */
+int mpl_args_deadlock_at_end(lua_State *L) {
+  return raise_deadlock(L, true);
 }

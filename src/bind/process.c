@@ -286,7 +286,7 @@ static int process_join_children(lua_State *L) {
   while ((s = mpl_exit_join_children()) == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);
   if (s != MPL_DEADLOCK) return 0;
   mpl_exit_interrupt_children();
-  return mpl_args_deadlock(L);
+  return mpl_args_deadlock_at_end(L);
 }
 
 /* interrupt_children(): SIGINT to all children; those that take too long are killed. */
