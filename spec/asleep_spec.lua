@@ -58,15 +58,18 @@ end)
 describe("all asleep, uncaught", function()
   it("ends the program with status 1, and its processes with it", function()
     local result = support.run [[
-      local never, full = process.Event{ name = "never" }, process.Queue{ maxsize = 1, name = "full" }
+      local never = process.Event{ name = "never" }
+      local full = process.Queue{ maxsize = 1, name = "full" }
       full:put(1)
       process.Process{ name = "putter", target = full.put, args = { full, 2 } }:start()
-      process.Process{ name = "daemon", target = never.wait, args = { never }, daemon = true }:start()
+      local d = process.Process{ name = "daemon", target = never.wait, args = { never } }
+      d.daemon = true
+      d:start()
       never:wait()
     ]]
     assert.equal(1, result.status)
     support.mentions(result.stderr, "waits for room in Queue 'full'", "daemon (pid ",
-      "MainProcess (pid ", "waits for Event 'never'", ":5: deadlock: all processes are asleep")
+      "MainProcess (pid ", "waits for Event 'never'", ":8: deadlock: all processes are asleep")
     assert.equal(1, support.count(result.stderr, "mpl: deadlock: all processes are asleep\n  Main"))
     assert.is_true(result.elapsed < SOON)
   end)
@@ -74,7 +77,9 @@ describe("all asleep, uncaught", function()
   it("ends the implicit join of the main program, too", function()
     local result = support.run [[
       local q = process.Queue{ name = "empty" }
-      for i = 1, 3 do process.Process{ name = "getter " .. i, target = q.get, args = { q } }:start() end
+      for i = 1, 3 do
+        process.Process{ name = "getter " .. i, target = q.get, args = { q } }:start()
+      end
       process.atexit(print, "at exit")
       print "the script has ended"
     ]]
@@ -131,15 +136,15 @@ describe("all asleep after a death", function()
     local result = support.run [[
       local never = process.Event{ name = "never" }
       for i = 1, 3 do
-        local p = process.Process{ name = "left " .. i, target = never.wait, args = { never } }:start()
-        fx.asleep(p.pid)
+        local p = process.Process{ name = "left " .. i, target = never.wait, args = { never } }
+        fx.asleep(p:start().pid)
       end
       fx.die "KILL"
     ]]
     assert.is_truthy(result.signal == 9 or result.status == 137)
     for i = 1, 3 do
-      assert.matches("Process left " .. i .. " %(pid %d+%): [^\n]*deadlock: all processes are asleep",
-        result.stderr)
+      assert.matches("Process left " .. i .. " %(pid %d+%): [^\n]*deadlock: all processes are "
+        .. "asleep", result.stderr)
     end
   end)
 end)
@@ -147,7 +152,9 @@ end)
 describe("a hundred processes that sleep", function()
   local out = support.fixture([[
     local q = process.Queue{ name = "empty" }
-    for i = 1, 100 do process.Process{ name = "sleeper " .. i, target = q.get, args = { q } }:start() end
+    for i = 1, 100 do
+      process.Process{ name = "sleeper " .. i, target = q.get, args = { q } }:start()
+    end
     report("get", (pcall(q.get, q)))
     q:shutdown()
   ]])
@@ -155,7 +162,8 @@ describe("a hundred processes that sleep", function()
   it("have a line each", function()
     assert.equal("false", out.get)
     for i = 1, 100 do
-      assert.matches("\n  sleeper " .. i .. " %(pid %d+%) waits for an item of Queue 'empty'\n", out().stderr)
+      assert.matches("\n  sleeper " .. i .. " %(pid %d+%) waits for an item of Queue 'empty'\n",
+        out().stderr)
     end
   end)
 end)

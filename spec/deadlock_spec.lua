@@ -5,8 +5,8 @@ local support = require "spec.support"
 -- A deadlock is found within a second of closing; this is for the slowest machine.
 local SOON = 10
 
--- What the programs have at hand: `waits(name)`, what a process waits for, and `shown(message)`, with the
--- names of the members in place of their pids.
+-- What the programs have at hand: `waits(name)`, what a process waits for; `shown(message)`, with
+-- the names of the members in place of their pids; `named(name, target, ...)`, a started process.
 local MEMBERS = [[
   local function waits(name)
     for _, p in ipairs(process.stats().processes) do
@@ -64,13 +64,14 @@ describe("two children that want each other's lock", function()
   ]])
 
   it("are told apart: the one that closed it gets an error", function()
-    assert.matches("^false .*: deadlock: each of these processes waits for the next one", out.second)
+    assert.matches("^false .*: deadlock: each of these processes waits for the next", out.second)
     is_soon(out.seconds)
   end)
-  it("are named, with pids, locks by name or place, and the order in which they were taken", function()
+  it("are named, with pids, locks by name or place, and the order of taking", function()
     local text = out.second:gsub("^.-last for the first +", ""):gsub("%s+", " ")
-    assert.matches("^B %(pid of B%) took Lock 'spare', then Lock #%d+ made at [^ ]+:1, and waits for "
-      .. "Lock 'one' A %(pid of A%) took Lock 'one', and waits for Lock #%d+ made at [^ ]+:1$", text)
+    assert.matches("^B %(pid of B%) took Lock 'spare', then Lock #%d+ made at [^ ]+:1, and "
+      .. "waits for Lock 'one' A %(pid of A%) took Lock 'one', and waits for Lock #%d+ made at "
+      .. "[^ ]+:1$", text)
   end)
   it("say what they wait for in stats", function()
     assert.matches("^waits for Lock #%d+ made at ", out.waits)
@@ -213,8 +214,8 @@ describe("a join that waits for somebody who waits for the caller", function()
   ]])
 
   it("raises: a child wants a lock of its parent", function()
-    assert.matches("^false .*MainProcess %(pid of MainProcess%) took Lock 'lock', and waits for the end of "
-      .. "child%s+child %(pid of child%) waits for Lock 'lock'", out.join)
+    assert.matches("^false .*MainProcess %(pid of MainProcess%) took Lock 'lock', and waits for "
+      .. "the end of child%s+child %(pid of child%) waits for Lock 'lock'", out.join)
     is_soon(out.seconds)
   end)
   it("can be had again once the lock was released", function()
@@ -269,8 +270,8 @@ describe("a Lock that its holder acquires again", function()
   ]])
 
   it("raises at once if there is nobody else", function()
-    assert.matches("^false [^ ]+:%d+: deadlock: the caller holds what it waits for%s+"
-      .. "MainProcess %(pid of MainProcess%) took Lock 'mine', and waits for Lock 'mine'", alone.acquire)
+    assert.matches("^false [^ ]+:%d+: deadlock: the caller holds what it waits for%s+MainProcess "
+      .. "%(pid of MainProcess%) took Lock 'mine', and waits for Lock 'mine'", alone.acquire)
     is_soon(alone.seconds)
   end)
   it("raises from hold and with, too", function()

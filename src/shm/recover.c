@@ -18,7 +18,7 @@
 
 /* Sleepers, ns: see mpl_recover_watch. A look at so many slots takes some 30 us at most. */
 #define FIRST_SLEEP MPL_NS_PER_S
-#define LONGEST_SLEEP (16 * MPL_NS_PER_S)
+#define LONGEST_SLEEP (32 * MPL_NS_PER_S)
 #define LOOK_EVERY (MPL_NS_PER_S / 4)
 #define LOOK_SLACK (MPL_NS_PER_S / 50) /* less than that too early is not too early */
 #define LOOK_AT 256
