@@ -33,6 +33,11 @@ local process = {
   Event = core.Event,
   Queue = core.Queue,
 
+  Value = core.Value,
+  Array = core.Array,
+  RawValue = core.RawValue,
+  RawArray = core.RawArray,
+
   atexit = exit.atexit,
   cpu_count = core.cpu_count,
   dumps = core.dumps,

@@ -17,6 +17,7 @@ int luaopen_process_core(lua_State *L);
 void mpl_lock_open(lua_State *L);
 void mpl_event_open(lua_State *L);
 void mpl_queue_open(lua_State *L);
+void mpl_cells_open(lua_State *L);
 void mpl_queue_many_open(lua_State *L);
 void mpl_process_open(lua_State *L);
 void mpl_barrier_open(lua_State *L);

@@ -30,7 +30,8 @@ enum mpl_object_type {
   MPL_TYPE_SEMAPHORE,
   MPL_TYPE_CONDITION,
   MPL_TYPE_BARRIER,
-  MPL_TYPE_CELLS, /* Value and Array */
+  MPL_TYPE_VALUE,
+  MPL_TYPE_ARRAY,
   MPL_TYPE_PIPE,
   MPL_TYPE_PARCEL, /* a file descriptor on its way to another process */
   MPL_TYPE_COUNT
