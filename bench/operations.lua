@@ -55,6 +55,24 @@ return function(machine)
       floors = two and { { "ring " .. two } },
     },
     {
+      name = "value_lock", label = "Value, +1 under its lock", program = "value_lock",
+      floors = { { "lock" } },
+      faster = 2.5,
+    },
+    {
+      -- CPython has no atomic addition: what keeps a count right there is the lock.
+      name = "value_add", label = "Value, +1 by add", program = "value_add",
+      faster = 8,
+    },
+    {
+      name = "array_sum", label = "Array, sum of 1e6 doubles", program = "array_sum",
+      faster = 5,
+    },
+    {
+      name = "array_slice", label = "Array, the same through slice", program = "array_slice",
+      faster = 1,
+    },
+    {
       name = "ping_pong_1", label = "ping-pong, on one CPU", program = "ping_pong",
       args = one, floors = { { "futex " .. one } },
       within = 1.6,
