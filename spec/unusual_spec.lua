@@ -121,3 +121,12 @@ describe("a raw fork in a process", function()
     assert.equal("5", out.code)
   end)
 end)
+
+describe("a table of options without a name", function()
+  local out = support.fixture [[
+    report("made", process.Lock{}:locked(), process.Event{}:is_set(),
+      process.Queue{ maxsize = 1 }:full())
+  ]]
+
+  it("makes the object as usual", function() assert.equal("false false false", out.made) end)
+end)

@@ -74,6 +74,7 @@ void mpl_handle_own(lua_State *L, struct mpl_handle *h, enum mpl_object_type typ
    that makes it, and a number, as several may be made in one place. */
 void mpl_handle_label(lua_State *L, uint64_t id, int options) {
   char label[MPL_OBJECT_LABEL];
+  int top = lua_gettop(L);
   if (lua_istable(L, options) && lua_getfield(L, options, "name") != LUA_TNIL) {
     luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, options, "field 'name' must be a string");
     snprintf(label, sizeof label, "'%.*s'", MPL_OBJECT_LABEL - 3, lua_tostring(L, -1));
@@ -86,7 +87,7 @@ void mpl_handle_label(lua_State *L, uint64_t id, int options) {
              n > room ? place + n - room : place);
   }
   mpl_object_set_label(id, label);
-  lua_pop(L, 1);
+  lua_settop(L, top);
 }
 
 /* Raises, because the handle at 1 was collected: a finalizer that runs later has kept it. */
