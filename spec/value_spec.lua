@@ -306,7 +306,8 @@ end)
 describe("a value as an object", function()
   local out = support.fixture [[
     local v = process.Value("i", 42)
-    report("shown", v, process.RawValue("d", 1.5), process.Value("c", "\0"), process.Value("c", '"'))
+    report("shown", v, process.RawValue("d", 1.5), process.Value("c", "\0"),
+      process.Value("c", '"'))
     local q = process.Queue()
     q:put{ v = v }
     local sent = q:get().v

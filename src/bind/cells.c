@@ -1,6 +1,6 @@
 /*
-** process.Value, Array, RawValue and RawArray: how they are made, and what both classes have. The classes are
-** in cells_value.c and cells_array.c, values of elements in cells_element.c.
+** process.Value, Array, RawValue and RawArray: how they are made, and what both classes have. The
+** classes are in cells_value.c and cells_array.c, values of elements in cells_element.c.
 */
 #include "bind/cells.h"
 
@@ -59,13 +59,14 @@ static enum mpl_status create(struct plan *plan, uint64_t *id) {
     enum mpl_status s = mpl_rlock_new(&plan->lock);
     if (s != MPL_OK) return s;
   }
-  enum mpl_status s = mpl_cells_new(plan->kind, plan->type, plan->count, plan->bits, plan->lock, id);
+  enum mpl_status s =
+      mpl_cells_new(plan->kind, plan->type, plan->count, plan->bits, plan->lock, id);
   if (plan->new_lock) mpl_reflist_release(plan->lock); /* the object has a reference of its own */
   return s;
 }
 
-/* Pushes the object of the plan. If there is no shared memory for it, what is garbage is collected first: an array
-   is large, its handle is not, and so the collector does not feel it. */
+/* Pushes the object of the plan. If there is no shared memory for it, what is garbage is collected
+   first: an array is large, its handle is not, and so the collector does not feel it. */
 static int push_new(lua_State *L, struct plan *plan, int options) {
   struct mpl_handle *h = mpl_handle_new(L, plan->kind);
   uint64_t id;

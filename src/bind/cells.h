@@ -15,7 +15,8 @@ const char *mpl_cells_domain(lua_State *L, const struct mpl_cells_type *type);
 const char *mpl_cells_refusal(lua_State *L, int idx, const struct mpl_cells_type *type);
 union mpl_cell mpl_cells_check(lua_State *L, int idx, const struct mpl_cells_type *type);
 uint64_t mpl_cells_list_length(lua_State *L, int idx, const struct mpl_cells_type *type);
-const uint64_t *mpl_cells_list(lua_State *L, int idx, const struct mpl_cells_type *type, uint64_t n);
+const uint64_t *mpl_cells_list(lua_State *L, int idx, const struct mpl_cells_type *type,
+                               uint64_t n);
 int mpl_cells_show(lua_State *L, const struct mpl_cells *cells, const char *name);
 
 /* cells.c */

@@ -1,8 +1,8 @@
 /*
 ** process.Array: see cells.c for what makes it.
 **
-** An index counts from 1. Only the parts that slice and bytes copy may be said with negative indexes, as
-** string.sub has them.
+** An index counts from 1. Only the parts that slice and bytes copy may be said with negative indexes,
+** as string.sub has them.
 */
 #include <limits.h>
 #include <string.h>
@@ -54,7 +54,8 @@ static void push_text(lua_State *L, const struct mpl_cells *cells) {
   luaL_pushresultsize(&b, strnlen(text, (size_t)cells->count));
 }
 
-/* a[i], nil right behind the last; the methods, see mpl_cells_class; a.value: the text in an array of bytes. */
+/* a[i], nil right behind the last; the methods, see mpl_cells_class; a.value: the text in an array of
+   bytes. */
 static int array_index(lua_State *L) {
   const struct mpl_cells *cells = self(L);
   uint64_t at = place(L);
@@ -194,8 +195,9 @@ static int array_set_bytes(lua_State *L) {
   luaL_checktype(L, 3, LUA_TSTRING);
   const char *bytes = lua_tolstring(L, 3, &size);
   if (size % each != 0)
-    return luaL_argerror(L, 3, lua_pushfstring(L, "%I bytes are no whole elements of type '%c' (%d bytes each)",
-                                               (LUAI_UACINT)size, cells->type.letter, (int)each));
+    return luaL_argerror(
+        L, 3, lua_pushfstring(L, "%I bytes are no whole elements of type '%c' (%d bytes each)",
+                              (LUAI_UACINT)size, cells->type.letter, (int)each));
   uint64_t n = size / each, at = check_room(L, 2, cells, n);
   luaL_argcheck(L, mpl_cells_bytes_fit(&cells->type, bytes, n), 3,
                 "an element would be greater than math.maxinteger");

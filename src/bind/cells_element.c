@@ -1,13 +1,14 @@
 /*
-** Elements of Value and Array as Lua values: what a type takes, what it says of what it does not take, lists,
-** and how contents are shown.
+** Elements of Value and Array as Lua values: what a type takes, what it says of what it does not
+** take, lists, and how contents are shown.
 */
 #include "bind/cells.h"
 
 /* What fits on a line of output, about. */
 #define LINE 60
 
-/* The Lua value at idx as an element; false if the type does not take it. Numbers are not made of strings. */
+/* The Lua value at idx as an element; false if the type does not take it. Numbers are not made of
+   strings. */
 bool mpl_cells_to(lua_State *L, int idx, const struct mpl_cells_type *type, union mpl_cell *out) {
   int is_integer = 1;
   if (type->code == MPL_CELLS_CHAR) {
@@ -55,7 +56,8 @@ union mpl_cell mpl_cells_check(lua_State *L, int idx, const struct mpl_cells_typ
   return v;
 }
 
-/* How many elements the list at idx has: a table, an Array or what else has a length, and a string for bytes. */
+/* How many elements the list at idx has: a table, an Array or what else has a length, and a string for
+   bytes. */
 uint64_t mpl_cells_list_length(lua_State *L, int idx, const struct mpl_cells_type *type) {
   bool is_string = lua_type(L, idx) == LUA_TSTRING && type->code == MPL_CELLS_CHAR;
   if (!is_string && !lua_istable(L, idx) && luaL_getmetafield(L, idx, "__len") == LUA_TNIL)
@@ -66,9 +68,10 @@ uint64_t mpl_cells_list_length(lua_State *L, int idx, const struct mpl_cells_typ
   return (uint64_t)n;
 }
 
-/* The bits of the first n elements of the list at idx, an argument, in a userdata that is pushed. Raises if the
-   type does not take one of them. */
-const uint64_t *mpl_cells_list(lua_State *L, int idx, const struct mpl_cells_type *type, uint64_t n) {
+/* The bits of the first n elements of the list at idx, an argument, in a userdata that is pushed.
+   Raises if the type does not take one of them. */
+const uint64_t *mpl_cells_list(lua_State *L, int idx, const struct mpl_cells_type *type,
+                               uint64_t n) {
   uint64_t *bits = lua_newuserdatauv(L, (size_t)n * sizeof *bits, 0);
   if (lua_type(L, idx) == LUA_TSTRING) {
     const char *s = lua_tostring(L, idx);

@@ -51,7 +51,8 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
   (void)visit;
   const struct mpl_cells *cells = body;
   const struct mpl_cells_type *type = mpl_cells_type_of(cells->type.letter);
-  if (type == NULL || type->code != cells->type.code || type->size != cells->type.size) return false;
+  if (type == NULL || type->code != cells->type.code || type->size != cells->type.size)
+    return false;
   uint64_t index = mpl_object_id_of(body) & UINT32_MAX;
   mpl_off block = mpl_load64_rlx(&mpl_object_entry(index)->body);
   mpl_off end = block + mpl_heap_size_of(block);
@@ -98,9 +99,9 @@ static enum mpl_status attach(struct mpl_cells *cells, uint64_t id) {
 }
 
 /*
-** Makes a Value or an Array (`kind`), to which the caller then holds a reference. `bits` has what each element
-** begins with (see mpl_cells_encode), NULL: zeros. `lock` is the id of an object to which the caller holds a
-** reference, 0: none. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED, and nothing has changed.
+** Makes a Value or an Array (`kind`), to which the caller then holds a reference. `bits` has what each
+** element begins with (see mpl_cells_encode), NULL: zeros. `lock` is the id of an object to which the
+** caller holds a reference, 0: none. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED, and nothing has changed.
 */
 enum mpl_status mpl_cells_new(enum mpl_object_type kind, const struct mpl_cells_type *type,
                               uint64_t count, const uint64_t *bits, uint64_t lock, uint64_t *id) {
@@ -162,8 +163,8 @@ void mpl_cells_read(const struct mpl_cells *cells, uint64_t at, uint64_t count, 
     mpl_store##BITS##_rel((mpl_a##BITS *)cells->data + at + i, word); \
   }
 
-/* The reverse; the bytes fit (see mpl_cells_bytes_fit). Elements are written one after the other: a death in the
-   middle leaves the first of them written. */
+/* The reverse; the bytes fit (see mpl_cells_bytes_fit). Elements are written one after the other: a
+   death in the middle leaves the first of them written. */
 void mpl_cells_write(struct mpl_cells *cells, uint64_t at, uint64_t count, const void *from) {
   switch (cells->type.size) {
     case 1: WRITE_WORDS(8) break;
@@ -179,7 +180,8 @@ void mpl_cells_write(struct mpl_cells *cells, uint64_t at, uint64_t count, const
 
 #define SWAP_WORD(BITS) { \
     uint##BITS##_t expected = (uint##BITS##_t)*found; \
-    bool done = mpl_cas##BITS##_ar((mpl_a##BITS *)cells->data + at, &expected, (uint##BITS##_t)bits); \
+    mpl_a##BITS *word = (mpl_a##BITS *)cells->data + at; \
+    bool done = mpl_cas##BITS##_ar(word, &expected, (uint##BITS##_t)bits); \
     *found = expected; \
     return done; \
   }
@@ -204,8 +206,9 @@ static bool plus(const struct mpl_cells_type *type, union mpl_cell a, union mpl_
   return mpl_cells_fits(type, *sum);
 }
 
-/* Adds n, which is an integer or a number as the type is, and says the sum as the element has it. False, and
-   nothing has changed, if that does not fit; *sum is then what the element was. Not for bytes. */
+/* Adds n, which is an integer or a number as the type is, and says the sum as the element has it.
+   False, and nothing has changed, if that does not fit; *sum is then what the element was. Not for
+   bytes. */
 bool mpl_cells_add(struct mpl_cells *cells, uint64_t at, union mpl_cell n, union mpl_cell *sum) {
   const struct mpl_cells_type *type = &cells->type;
   uint64_t found = mpl_cells_load(cells, at), bits;
@@ -228,8 +231,8 @@ union mpl_cell mpl_cells_exchange(struct mpl_cells *cells, uint64_t at, union mp
   return mpl_cells_decode(&cells->type, found);
 }
 
-/* Sets the element to v if it equals `old`, as an element of this type has it and as numbers are equal: 0.0 and
-   -0.0 are, NaN equals nothing. Both values fit. */
+/* Sets the element to v if it equals `old`, as an element of this type has it and as numbers are equal:
+   0.0 and -0.0 are, NaN equals nothing. Both values fit. */
 bool mpl_cells_compare_and_set(struct mpl_cells *cells, uint64_t at, union mpl_cell old,
                                union mpl_cell v) {
   const struct mpl_cells_type *type = &cells->type;
