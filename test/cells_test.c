@@ -1,5 +1,5 @@
 /*
-** Cells: what each type takes, atomic changes, the reference to the lock, and deaths at every point.
+** Cells: what each type takes, atomic changes, the reference to the lock, deaths at every point.
 */
 #include <math.h>
 

@@ -1,8 +1,8 @@
 /*
 ** process.Array: see cells.c for what makes it.
 **
-** An index counts from 1. Only the parts that slice and bytes copy may be said with negative indexes,
-** as string.sub has them.
+** An index counts from 1. Only the parts that slice and bytes copy may be said with negative
+** indexes, as string.sub has them.
 */
 #include <limits.h>
 #include <string.h>
@@ -54,8 +54,8 @@ static void push_text(lua_State *L, const struct mpl_cells *cells) {
   luaL_pushresultsize(&b, strnlen(text, (size_t)cells->count));
 }
 
-/* a[i], nil right behind the last; the methods, see mpl_cells_class; a.value: the text in an array of
-   bytes. */
+/* a[i], nil right behind the last; the methods, see mpl_cells_class; a.value: the text in an array
+   of bytes. */
 static int array_index(lua_State *L) {
   const struct mpl_cells *cells = self(L);
   uint64_t at = place(L);

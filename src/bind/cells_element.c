@@ -56,8 +56,8 @@ union mpl_cell mpl_cells_check(lua_State *L, int idx, const struct mpl_cells_typ
   return v;
 }
 
-/* How many elements the list at idx has: a table, an Array or what else has a length, and a string for
-   bytes. */
+/* How many elements the list at idx has: a table, an Array or what else has a length, and a string
+   for bytes. */
 uint64_t mpl_cells_list_length(lua_State *L, int idx, const struct mpl_cells_type *type) {
   bool is_string = lua_type(L, idx) == LUA_TSTRING && type->code == MPL_CELLS_CHAR;
   if (!is_string && !lua_istable(L, idx) && luaL_getmetafield(L, idx, "__len") == LUA_TNIL)
@@ -127,7 +127,7 @@ static void add_numbers(lua_State *L, luaL_Buffer *b, const struct mpl_cells *ce
   if (i < cells->count) luaL_addstring(b, ", ...");
 }
 
-/* Pushes "Value('i', 5)" or "Array('d', {1.0, 2.0, ...})"; with "Raw" in front if it has no lock. */
+/* Pushes "Value('i', 5)" or "Array('d', {1.0, 2.0, ...})"; "Raw" is in front if it has no lock. */
 int mpl_cells_show(lua_State *L, const struct mpl_cells *cells, const char *name) {
   luaL_Buffer b;
   bool is_list = mpl_object_type_of(mpl_object_id_of(cells)) == MPL_TYPE_ARRAY;

@@ -87,7 +87,7 @@ static enum mpl_status init(void *body, const void *arg) {
   return MPL_OK;
 }
 
-/* The object refers to its lock from now on. Dying before leaves an object that nobody refers to. */
+/* The object refers to its lock from now on. Dying before leaves one that nobody refers to. */
 static enum mpl_status attach(struct mpl_cells *cells, uint64_t id) {
   struct mpl_robust *lock = &mpl_super()->objects.lock;
   if (mpl_robust_lock(lock) == MPL_DAMAGED) return MPL_DAMAGED;
@@ -99,9 +99,10 @@ static enum mpl_status attach(struct mpl_cells *cells, uint64_t id) {
 }
 
 /*
-** Makes a Value or an Array (`kind`), to which the caller then holds a reference. `bits` has what each
-** element begins with (see mpl_cells_encode), NULL: zeros. `lock` is the id of an object to which the
-** caller holds a reference, 0: none. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED, and nothing has changed.
+** Makes a Value or an Array (`kind`), to which the caller then holds a reference. `bits` has what
+** each element begins with (see mpl_cells_encode), NULL: zeros. `lock` is the id of an object to
+** which the caller holds a reference, 0: none. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED, and nothing
+** has changed.
 */
 enum mpl_status mpl_cells_new(enum mpl_object_type kind, const struct mpl_cells_type *type,
                               uint64_t count, const uint64_t *bits, uint64_t lock, uint64_t *id) {
@@ -231,8 +232,8 @@ union mpl_cell mpl_cells_exchange(struct mpl_cells *cells, uint64_t at, union mp
   return mpl_cells_decode(&cells->type, found);
 }
 
-/* Sets the element to v if it equals `old`, as an element of this type has it and as numbers are equal:
-   0.0 and -0.0 are, NaN equals nothing. Both values fit. */
+/* Sets the element to v if it equals `old`, as an element of this type has it and as numbers are
+   equal: 0.0 and -0.0 are, NaN equals nothing. Both values fit. */
 bool mpl_cells_compare_and_set(struct mpl_cells *cells, uint64_t at, union mpl_cell old,
                                union mpl_cell v) {
   const struct mpl_cells_type *type = &cells->type;

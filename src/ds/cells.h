@@ -1,13 +1,14 @@
 /*
 ** Cells: what Value and Array are made of, elements of one C type side by side in shared memory.
 **
-** Type, number of elements and lock of an object do not change. An element is read and changed by atomic
-** operations of its size, so that whole values are all that anybody ever sees, whoever dies when. Reads
-** acquire and writes release: who sees an element sees what its writer had written before. What several
-** elements say together is the business of the lock that the object refers to, which only scripts take.
+** Type, number of elements and lock of an object do not change. An element is read and changed by
+** atomic operations of its size, so that whole values are all that anybody ever sees, whoever dies
+** when. Reads acquire and writes release: who sees an element sees what its writer had written
+** before. What several elements say together is the business of the lock that the object refers to,
+** which only scripts take.
 **
-** Elements have values that a Lua integer or number can say: the highest bit of an unsigned 64-bit one
-** is never set.
+** Elements have values that a Lua integer or number can say: the highest bit of an unsigned 64-bit
+** one is never set.
 */
 #ifndef MPL_DS_CELLS_H
 #define MPL_DS_CELLS_H

@@ -179,6 +179,83 @@ operation("open", function()
   return function() assert(require("process.core").Lock():acquire()) end
 end, COLD)
 
+operation("Value", function(core)
+  local v
+  return function() v = core.Value("i", 5, { name = "count" }) end,
+    function(e) assert(e and not v or v:add(1) == 6 and v:get_lock():acquire(0)) end
+end)
+
+operation("Array", function(core)
+  local l, a = core.Lock(), nil
+  return function() a = core.Array("h", { 1, 2, 3 }, { lock = l }) end,
+    function(e) assert(e and not a or a[3] == 3 and a:get_lock() == l) end
+end)
+
+operation("get_lock", function(core)
+  local v = core.Value("d", 1.5)
+  return function() v:get_lock():acquire() end,
+    function()
+      assert(v.value == 1.5)
+      assert(v:get_lock():acquire(0))
+    end
+end)
+
+operation("parts of an array", function(core)
+  local a = core.Array("c", ("x"):rep(100))
+  return function()
+    assert(#a:slice() + #a:bytes() + #a.value + #tostring(a) > 300)
+    a:assign(1, { "y", "y" })
+    a:set_bytes(3, "y")
+    assert(a[3] == "y")
+  end, function()
+    local s = a:bytes(1, 2)
+    assert(s == "xx" or s == "yy")
+    a:fill("x")
+  end
+end)
+
+operation("Condition", function(core)
+  local l, c = core.Lock(), nil
+  return function() c = core.Condition{ lock = l, name = "news" } end,
+    function(e) assert(e and not c or c:acquire(0) and l:locked()) end
+end)
+
+operation("wait for a condition", function(core)
+  local c = core.Condition()
+  c:acquire()
+  return function() assert(c:wait(0) == false) end,
+    function() assert(c:locked() and c:wait(0) == false) end
+end)
+
+operation("Barrier", function(core)
+  local l, b = core.Lock(), nil
+  return function() b = core.Barrier(1, function() return l end) end,
+    function(e) assert(e and not b or b:wait() == 1) end
+end)
+
+operation("wait at a barrier", function(core)
+  local n = 0
+  local b = core.Barrier(1, function() n = n + 1 end)
+  return function() assert(b:wait() == 1) end,
+    function()
+      b:reset()
+      assert(b:wait() == 1)
+    end
+end)
+
+operation("Semaphore", function(core)
+  local s
+  return function() s = core.BoundedSemaphore{ value = 2, name = "seats" } end,
+    function(e) assert(e and not s or s:acquire(0) and s:get_value() == 1) end
+end)
+
+operation("wait for many", function(core)
+  local e, q = core.Event(), core.Queue()
+  q:put(1)
+  return function() assert(#core.wait({ e, q }, 1) == 1) end,
+    function() assert(#core.wait({ q, e, q }, 0) == 2) end
+end)
+
 for _, class in ipairs{ "Lock", "Event", "Queue" } do
   operation(class, function(core)
     local object
