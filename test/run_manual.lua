@@ -158,8 +158,9 @@ local function names_of(process)
   local names = {}
   for name in pairs(process) do names[#names + 1] = name end
   local methods = { process.Process }
-  for _, class in ipairs{ process.Lock, process.Event, process.Queue } do
-    methods[#methods + 1] = getmetatable(class()).__index
+  for name in pairs(process) do
+    local class = package.loaded["process." .. name] -- methods of a class written in C
+    if type(class) == "table" then methods[#methods + 1] = class end
   end
   for _, class in ipairs(methods) do
     for name, value in pairs(class) do
