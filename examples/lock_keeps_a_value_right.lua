@@ -1,5 +1,5 @@
--- Several processes add to the same number in shared memory, a hundred times each. To add is to read
--- and to write: with a lock around both the sum is right, without it some of what they add is lost.
+-- Several processes add to the same number in shared memory, a hundred times each. To add is to
+-- read and to write: with a lock around both the sum is right, without it some of it is lost.
 
 local process = require "process"
 
