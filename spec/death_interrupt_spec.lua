@@ -116,8 +116,8 @@ local DRIVER = [[
     ends.complete, ends.traceback, ends.silent, slowest))
 ]]
 
--- Where the mpl under test is; the driver runs in it, too, as it needs luaposix.
-local MPL = io.popen("readlink /proc/self/exe"):read "l" and os.getenv "MPL" or "./mpl"
+-- The mpl under test; the driver runs in it, too, as it needs luaposix.
+local MPL = os.getenv "MPL" or "./mpl"
 
 local function interrupt(...)
   local result = support.run(DRIVER, { bare = true, args = { ... }, env = { MPL_UNDER_TEST = MPL },
@@ -131,27 +131,98 @@ local function interrupt(...)
 end
 
 -- Longer than the program takes, slow machines aside: some runs are complete.
-local LIFE = support.sanitized and 0.5 or 0.05
+local LIFE = support.sanitized and 0.5 or 0.03
 
 describe("Ctrl-C at any moment", function()
   for _, whom in ipairs { "group", "main" } do
     it("ends a program with one traceback and nobody left: to " .. whom, function()
-      local _, traceback, silent = interrupt("150", tostring(LIFE), whom, "none")
+      local _, traceback, silent = interrupt("100", tostring(LIFE), whom, "none")
       assert.is_true(traceback > 0)
-      assert.is_true(silent < 150)
+      assert.is_true(silent < 100)
     end)
   end
 
   it("during the first moments is as good", function()
-    local complete = interrupt("100", "0.004", "group", "none")
+    local complete = interrupt("80", "0.004", "group", "none")
     assert.equal(0, complete)
+  end)
+end)
+
+describe("Ctrl-C that main passes on", function()
+  it("does not disturb a child that has it from the terminal and is ending", function()
+    local run = support.start [[
+      local ready, passed = process.Event(), process.Event()
+      process.Process(function()
+        process.atexit(function()
+          fx.asleep(process.getppid()) -- main has sent its own SIGINT
+          print "handler"
+        end)
+        ready:set()
+        process.sleep(1000)
+      end):start()
+      ready:wait()
+      print "ready"
+      process.sleep(1000)
+    ]]
+    run:wait_for "ready\n"
+    run:wait_asleep():signal("INT", -run:pid())
+    local result = run:finish()
+    assert.equal("ready\nhandler\n", result.stdout)
+    assert.equal(1, support.count(result.stderr, "interrupted!"), result.stderr)
+    assert.equal(2, result.signal)
+  end)
+
+  it("is not taken for an interrupt that the child has handled before", function()
+    local run = support.start [[
+      local ready = process.Queue()
+      local p = process.Process(function()
+        local ok = pcall(function()
+          ready:put "ready"
+          process.sleep(1000)
+        end)
+        ready:put(ok)
+        process.sleep(1000)
+      end):start()
+      ready:get()
+      p:interrupt()
+      print("handled", ready:get())
+      process.sleep(1000)
+    ]]
+    run:wait_for "handled\tfalse\n"
+    run:wait_asleep():signal("INT", -run:pid())
+    local result = run:finish()
+    assert.equal(1, support.count(result.stderr, "stack traceback:"), result.stderr)
+    assert.equal(2, result.signal)
+  end)
+end)
+
+describe("a child that gets interrupt twice", function()
+  it("dies of the second, with what it has started, if it did not listen to the first", function()
+    local result = support.run [[
+      local pids = process.Queue()
+      local p = process.Process(function()
+        local grandchild = process.Process(process.sleep, 1000):start()
+        pids:put(grandchild.pid)
+        string.find(("x"):rep(10000), ("x*"):rep(20) .. "y") -- C code without an end
+      end):start()
+      local pid = pids:get()
+      p:interrupt()
+      process.sleep(0.05)
+      p:interrupt()
+      p:join()
+      print(p.exitcode)
+      eventually(function() return fx.state(pid) == "gone" or fx.state(pid) == "Z" end)
+      print "gone"
+    ]]
+    assert.equal("-2\ngone\n", result.stdout)
+    assert.equal("", result.stderr)
   end)
 end)
 
 describe("a second Ctrl-C at any moment", function()
   for _, whom in ipairs { "group", "main" } do
     it("ends a program at once, with whatever it has started: to " .. whom, function()
-      local complete = interrupt("60", tostring(LIFE), whom, "0.02", "stubborn")
+      local complete = interrupt("40", tostring(LIFE), whom, "0.02", "stubborn")
       assert.equal(0, complete)
     end)
   end
