@@ -2,9 +2,10 @@
 
 local support = require "spec.support"
 
--- Runs family.lua many times, each in a session of its own that gets SIGINT after a random time from its
--- exec on, and reports what did not end as it should. Arguments: how many times; longest delay, seconds; who
--- gets it: "group" or "main"; longest time until a second one, or "none"; arguments of the program.
+-- Runs family.lua many times, each in a session of its own that gets SIGINT after a random time from
+-- its exec on, and reports what did not end as it should. Arguments: how many times; longest delay,
+-- seconds; who gets it: "group" or "main"; longest time until a second one, or "none"; arguments of
+-- the program.
 local DRIVER = [[
   local lfs, system = require "lfs", require "system"
   local fcntl, signal = require "posix.fcntl", require "posix.signal"
@@ -119,9 +120,10 @@ local DRIVER = [[
 -- The mpl under test; the driver runs in it, too, as it needs luaposix.
 local MPL = os.getenv "MPL" or "./mpl"
 
+-- The numbers of the three ways to end: all was done; with a traceback; without a word.
 local function interrupt(...)
-  local result = support.run(DRIVER, { bare = true, args = { ... }, env = { MPL_UNDER_TEST = MPL },
-    deadline = 120 })
+  local result = support.run(DRIVER,
+    { bare = true, args = { ... }, env = { MPL_UNDER_TEST = MPL }, deadline = 200 })
   assert.equal("", result.stderr)
   assert.equal(0, support.count(result.stdout, "wrong"), result.stdout)
   local complete, traceback, silent = result.stdout:match "(%d+) complete, (%d+) with.- (%d+) silent"

@@ -1,11 +1,11 @@
--- The program's own death: main, and a child, killed by SIGKILL. Who dies with them, who lives on, and that
--- nothing is left: no process, no memory, no descriptor, no file.
+-- The program's own death: main, and a child, killed by SIGKILL. Who dies with them, who lives on, and
+-- that nothing is left: no process, no memory, no descriptor, no file.
 
 local lfs = require "lfs"
 local support = require "spec.support"
 
--- Main with a daemon, a child with a daemon of its own, and a survivor, who has a daemon, too, kills the two
--- and watches. Seconds until the daemons are gone; who lives; what the survivor can do.
+-- Main has daemons, a child has daemons of its own, and a survivor, who has one, too, kills the two.
+-- It reports the seconds until the daemons are gone, who lives, and what it can do itself.
 local FAMILY = [[
   local signal = require "posix.signal"
   local pids, q, lock = process.Queue(), process.Queue(), process.Lock()
