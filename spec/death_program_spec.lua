@@ -1,10 +1,10 @@
--- The program's own death: main, and a child, killed by SIGKILL. Who dies with them, who lives on, and
--- that nothing is left: no process, no memory, no descriptor, no file.
+-- The death of the program: main, and a child, killed by SIGKILL. Who dies with them, who lives on,
+-- and that nothing is left: no process, no memory, no descriptor, no file.
 
 local lfs = require "lfs"
 local support = require "spec.support"
 
--- Main has daemons, a child has daemons of its own, and a survivor, who has one, too, kills the two.
+-- Main has daemons, a child has daemons of its own, and a survivor, who has one, too, kills both.
 -- It reports the seconds until the daemons are gone, who lives, and what it can do itself.
 local FAMILY = [[
   local signal = require "posix.signal"

@@ -58,18 +58,16 @@ static void await_death(uint64_t ident) {
   }
 }
 
-/* Kills the children of the process of this identity, dead or the caller, and theirs. */
+/* Kills the children of the process of this identity, dead or the caller, and theirs. One after the other:
+   the slot of a dead child can be given back by others at once, and then only the caller knows who it was. */
 void mpl_exit_kill_family(uint64_t ident) {
   uint64_t count = mpl_slot_count();
   for (uint64_t i = 0; i < count; i++) {
     struct mpl_slot *slot = mpl_slot_at(i);
-    pid_t pid = is_child_of(slot, ident) ? pid_of(slot) : 0;
-    if (pid > 0 && mpl_slot_lives(slot)) kill(pid, SIGKILL);
-  }
-  for (uint64_t i = 0; i < count; i++) {
-    struct mpl_slot *slot = mpl_slot_at(i);
     uint64_t child = mpl_slot_ident(slot);
     if (!is_child_of(slot, ident)) continue;
+    pid_t pid = pid_of(slot);
+    if (pid > 0 && mpl_slot_ident_lives(child)) kill(pid, SIGKILL);
     await_death(child);
     mpl_exit_kill_family(child);
   }

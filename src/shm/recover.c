@@ -18,7 +18,7 @@
 
 /* Sleepers, ns: see mpl_recover_watch. A look at so many slots takes some 30 us at most. */
 #define FIRST_SLEEP MPL_NS_PER_S
-#define LONGEST_SLEEP (32 * MPL_NS_PER_S)
+#define SLEEPS_A_SECOND 32 /* at most, all sleepers together; each at least one second */
 #define LOOK_EVERY (MPL_NS_PER_S / 4)
 #define LOOK_SLACK (MPL_NS_PER_S / 50) /* less than that too early is not too early */
 #define LOOK_AT 256
@@ -157,7 +157,7 @@ void mpl_recover_some(uint64_t n) {
 ** Returns how long to sleep at most, ns. No lock is held.
 **
 ** Of those who have slept for a while one looks at the table every now and then: if nobody has looked lately
-** it is the caller, who then sleeps only until the next look; the others sleep longer and longer. So a
+** it is the caller, who then sleeps only until the next look; the others sleep the longer the more they are. So a
 ** death is noticed soon while anybody sleeps, and a thousand sleepers cost next to nothing.
 */
 int64_t mpl_recover_watch(int64_t slept) {
@@ -168,7 +168,9 @@ int64_t mpl_recover_watch(int64_t slept) {
     mpl_recover_some(LOOK_AT);
     return LOOK_EVERY;
   }
-  return slept < LONGEST_SLEEP ? 2 * slept : LONGEST_SLEEP;
+  int64_t most = (int64_t)mpl_load64_rlx(&mpl_super()->slots.live) * (MPL_NS_PER_S / SLEEPS_A_SECOND);
+  if (most < FIRST_SLEEP) most = FIRST_SLEEP;
+  return slept < most / 2 ? 2 * slept : most;
 }
 
 /* Looks at all of them. True if somebody has been cleaned up after meanwhile. */
