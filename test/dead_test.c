@@ -2,10 +2,10 @@
 ** Cleaning up after the dead without their parents' help:
 **   - a child that dies before it is a member, also under a parent that is stopped;
 **   - a parent that dies during the fork, and what becomes of the child;
-**   - that sleepers notice a death which does not concern them, and that memory which the dead hold does not
-**     count as used;
-**   - that processes which are started and killed in turn leave everything where it was. MPL_DEATHS says how
-**     many (100000 for the full run); the seed is printed.
+**   - that sleepers notice a death which does not concern them, and that memory which the dead hold
+**     does not count as used;
+**   - that processes which are started and killed in turn leave everything where it was. MPL_DEATHS
+**     says how many (100000 for the full run); the seed is printed.
 **
 **   dead_test [SEED]
 */
@@ -268,7 +268,8 @@ static void have_children(void *arg) {
   be_busy(arg);
 }
 
-/* Kills whoever is a member or about to be one; the number. They are adopted children of this process. */
+/* Kills whoever is a member or about to be one; the number. They are adopted children of this
+   process. */
 static int kill_members(void) {
   int n = 0;
   for (uint64_t i = 0; i < mpl_slot_count(); i++) {
@@ -329,8 +330,8 @@ static void in_turn(void) {
     WORLD_SAME(before);
     WORLD_WHOLE();
   }
-  printf("seed %llu: %d killed in %.1f s, %lu cleaned up after, %lu sections rolled back\n", seed, n,
-         (double)(mpl_os_now() - began) / MPL_NS_PER_S,
+  printf("seed %llu: %d killed in %.1f s, %lu cleaned up after, %lu sections rolled back\n",
+         seed, n, (double)(mpl_os_now() - began) / MPL_NS_PER_S,
          (unsigned long)mpl_load64_rlx(&mpl_super()->recovered),
          (unsigned long)mpl_load64_rlx(&mpl_super()->rolled_back));
 }

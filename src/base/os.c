@@ -208,8 +208,8 @@ int mpl_os_pidfd(pid_t pid) {
   return (int)syscall(SYS_pidfd_open, pid, 0u);
 }
 
-/* Whether nothing runs under this pid: nobody has it, or a process that has ended and was not reaped. False
-   also if that cannot be found out. */
+/* Whether nothing runs under this pid: nobody has it, or a process that has ended and was not
+   reaped. False also if that cannot be found out. */
 bool mpl_os_pid_dead(pid_t pid) {
   int fd = mpl_os_pidfd(pid);
   if (fd < 0) return errno == ESRCH;

@@ -159,10 +159,10 @@ static enum mpl_status put_some(struct mpl_queue *q, const struct mpl_queue_item
 }
 
 /*
-** Puts up to n items, at most MPL_QUEUE_BATCH, in their order; *done says how many were: they are in
-** the queue, the others are still the caller's. MPL_OK: all; MPL_BLOCK: the queue is full (w says what
-** to wait for); MPL_CLOSED; MPL_NOMEM; MPL_TIMEOUT, MPL_SIGNAL, MPL_DAMAGED: the lock was not to be
-** had.
+** Puts up to n items, at most MPL_QUEUE_BATCH, in their order; *done says how many were: they are
+** in the queue, the others are still the caller's. MPL_OK: all; MPL_BLOCK: the queue is full (w
+** says what to wait for); MPL_CLOSED; MPL_NOMEM; MPL_TIMEOUT, MPL_SIGNAL, MPL_DAMAGED: the lock was
+** not to be had.
 */
 enum mpl_status mpl_queue_put(struct mpl_queue *q, const struct mpl_queue_item *items, int n,
                               int *done, struct mpl_wait *w, int64_t deadline) {

@@ -32,8 +32,8 @@ static bool concerns(const struct mpl_child *child, bool daemons) {
 }
 
 /*
-** Killing a family: a process of which only its identity is left to know, and all that it has started, but
-** for plain forks. Safe in signal handlers: it reads shared memory, kills and sleeps.
+** Killing a family: a process of which only its identity is left to know, and all that it has
+** started, but for plain forks. Safe in signal handlers: it reads shared memory, kills and sleeps.
 */
 
 static bool is_child_of(const struct mpl_slot *slot, uint64_t ident) {
@@ -48,7 +48,8 @@ static pid_t pid_of(const struct mpl_slot *slot) {
               : (pid_t)(mpl_load64_rlx(&slot->forked) & UINT32_MAX);
 }
 
-/* A killed process may be in the middle of a fork: only when it is dead are all of its children known. */
+/* A killed process may be in the middle of a fork: only when it is dead are all of its children
+   known. */
 static void await_death(uint64_t ident) {
   const struct timespec t = {.tv_nsec = DEATH_NAP_NS};
   for (int i = 0; i < DEATH_NAPS && mpl_slot_ident_lives(ident); i++) {
@@ -58,8 +59,9 @@ static void await_death(uint64_t ident) {
   }
 }
 
-/* Kills the children of the process of this identity, dead or the caller, and theirs. One after the other:
-   the slot of a dead child can be given back by others at once, and then only the caller knows who it was. */
+/* Kills the children of the process of this identity, dead or the caller, and theirs. One after the
+   other: the slot of a dead child can be given back by others at once, and then only the caller
+   knows who it was. */
 void mpl_exit_kill_family(uint64_t ident) {
   uint64_t count = mpl_slot_count();
   for (uint64_t i = 0; i < count; i++) {
@@ -89,7 +91,8 @@ static void signal_children(int sig, bool daemons) {
 }
 
 /* Sends a signal to all children, or the daemons alone, waits until they have ended and kills those
-   that take too long, after SIGINT with their families; a Ctrl-C says that it has taken long enough. */
+   that take too long, after SIGINT with their families; a Ctrl-C says that it has taken long
+   enough. */
 static void end_children(int sig, bool daemons) {
   mpl_child_reap();
   if (mpl_child_first() == NULL) return;

@@ -11,13 +11,13 @@
 **           8. a daemon's parent-death signal set, and then looked whether the parent is still there
 **           9. what was the parent's is forgotten: children, pending signals
 **          10. signals unblocked
-**   parent  7. the child's pid said in the slot, its record entered into the table; or, if the fork failed,
-**              the slot given back
+**   parent  7. the child's pid said in the slot, its record entered into the table; or, if the fork
+**              failed, the slot given back
 **           8. signals unblocked
 **
-** If the parent dies before it has said the pid there was no fork: the slot is taken back, and a child that
-** has not claimed it by then ends unseen. If the child dies before it has claimed the slot, that is taken
-** back, too, by whoever notices (shm/recover.c).
+** If the parent dies before it has said the pid there was no fork: the slot is taken back, and a
+** child that has not claimed it by then ends unseen. If the child dies before it has claimed the
+** slot, that is taken back, too, by whoever notices (shm/recover.c).
 */
 #include "proc/fork.h"
 

@@ -18,7 +18,7 @@
 #define TICK_NS (5 * 1000 * 1000L)
 
 static void (*on_interrupt)(void);
-static volatile sig_atomic_t ending; /* an interrupt ends the process: the next one does so at once */
+static volatile sig_atomic_t ending; /* an interrupt ends the process, the next one at once */
 static bool timer_made; /* by this process: a fork takes no timer along */
 
 static void attend(uint32_t bit) {
@@ -113,8 +113,8 @@ bool mpl_signal_hears_children(void) {
   return sigaction(SIGCHLD, NULL, &a) == 0 && a.sa_handler == handle_child;
 }
 
-/* An interrupt that nobody handled ends this process: another one ends it at once; if that has come already,
-   now. */
+/* An interrupt that nobody handled ends this process: another one ends it at once; if that has come
+   already, now. */
 void mpl_signal_expect_last(void) {
   ending = 1;
   if (mpl_signal_take(MPL_SIGNAL_INTERRUPT) && !is_passed_on()) end_at_once();

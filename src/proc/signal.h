@@ -6,9 +6,9 @@
 ** ends; the Lua side takes the bits (mpl_signal_take) and acts. A handler touches nothing else, but
 ** for the function installed with mpl_signal_on_interrupt, which must be async-signal-safe.
 **
-** A second SIGINT ends the process at once, and with it all that it has started: before the first was
-** attended to, and once the first is about to end the process. A parent that was interrupted passes that on
-** to its children, who may have heard of it before: that is never a second one.
+** A second SIGINT ends the process at once, and with it all that it has started: before the first
+** was attended to, and once the first is about to end the process. A parent that was interrupted
+** passes that on to its children, who may have heard of it before: that is never a second one.
 */
 #ifndef MPL_PROC_SIGNAL_H
 #define MPL_PROC_SIGNAL_H

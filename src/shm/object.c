@@ -287,9 +287,9 @@ static void finish_burial(uint64_t index) {
   mpl_heap_free(mpl_self, body);
 }
 
-/* Takes the grave lock. Whoever drops objects waits for his turn: otherwise one process alone would dismantle
-   what all the others drop, without an end, and memory would run full. Not for long: the one who is at it may
-   be stopped. */
+/* Takes the grave lock. Whoever drops objects waits for his turn: otherwise one process alone would
+   dismantle what all the others drop, without an end, and memory would run full. Not for long: the
+   one who is at it may be stopped. */
 static bool enter_graveyard(void) {
   enum mpl_status s = mpl_robust_trylock(&root()->grave_lock);
   if (s == MPL_BLOCK)

@@ -9,8 +9,8 @@
 #include "shm/reflist.h"
 #include "shm/super.h"
 
-/* Where it cannot be told whether a reserved slot will be claimed it is taken back after this long, ns. A
-   child that comes later finds it gone and ends. */
+/* Where it cannot be told whether a reserved slot will be claimed it is taken back after this long,
+   ns. A child that comes later finds it gone and ends. */
 #define CLAIM_NS (10 * MPL_NS_PER_S)
 
 /* Cleaning up takes microseconds, unless the one who does it was stopped. */
@@ -77,12 +77,13 @@ static void empty_hand(struct mpl_slot *slot) {
 /*
 ** Whether a reserved slot may still be claimed.
 **
-** Before its reserver has said that it forked: as long as that one lives. If it died, its fork never
-** returned, nobody has learned of the child, and the child has run nothing of the script: the fork counts as
-** one that did not happen. A child there is all the same finds the slot taken back and ends.
+** Before its reserver has said that it forked: as long as that one lives. If it died, its fork
+** never returned, nobody has learned of the child, and the child has run nothing of the script: the
+** fork counts as one that did not happen. A child there is all the same finds the slot taken back
+** and ends.
 **
-** Afterwards: as long as the child lives. Its pid is its own until its parent reaps it, and that one takes the
-** slot back first. Only a pid whose parent has died may be a stranger's by now.
+** Afterwards: as long as the child lives. Its pid is its own until its parent reaps it, and that
+** one then takes the slot back itself. Only if the parent has died may it be a stranger's by now.
 **
 ** A fork that was not mpl's own has no reserver: nobody says its pid, nor that it failed.
 */
@@ -144,7 +145,8 @@ void mpl_recover_at(uint64_t index) {
   if (slot != mpl_self && mpl_slot_state_of(slot) != MPL_SLOT_FREE) clean_up(ident, 0);
 }
 
-/* Looks at the next n slots of the table, or all, so that the dead whom nobody waits for are noticed. */
+/* Looks at the next n slots of the table, or all, so that the dead whom nobody waits for are
+   noticed. */
 void mpl_recover_some(uint64_t n) {
   static MPL_PER_PROCESS uint64_t next;
   uint64_t count = mpl_slot_count();
@@ -153,12 +155,13 @@ void mpl_recover_some(uint64_t n) {
 }
 
 /*
-** For sleepers: to be called before each sleep of one wait with what the last call returned, at first with 0.
-** Returns how long to sleep at most, ns. No lock is held.
+** For sleepers: to be called before each sleep of one wait with what the last call returned, at
+** first with 0. Returns how long to sleep at most, ns. No lock is held.
 **
-** Of those who have slept for a while one looks at the table every now and then: if nobody has looked lately
-** it is the caller, who then sleeps only until the next look; the others sleep the longer the more they are. So a
-** death is noticed soon while anybody sleeps, and a thousand sleepers cost next to nothing.
+** Of those who have slept for a while one looks at the table every now and then: if nobody has
+** looked lately it is the caller, who then sleeps only until the next look; the others sleep the
+** longer the more they are. So a death is noticed soon while anybody sleeps, and a thousand
+** sleepers cost next to nothing.
 */
 int64_t mpl_recover_watch(int64_t slept) {
   if (slept == 0) return FIRST_SLEEP;
@@ -168,7 +171,8 @@ int64_t mpl_recover_watch(int64_t slept) {
     mpl_recover_some(LOOK_AT);
     return LOOK_EVERY;
   }
-  int64_t most = (int64_t)mpl_load64_rlx(&mpl_super()->slots.live) * (MPL_NS_PER_S / SLEEPS_A_SECOND);
+  int64_t members = (int64_t)mpl_load64_rlx(&mpl_super()->slots.live);
+  int64_t most = members * (MPL_NS_PER_S / SLEEPS_A_SECOND);
   if (most < FIRST_SLEEP) most = FIRST_SLEEP;
   return slept < most / 2 ? 2 * slept : most;
 }

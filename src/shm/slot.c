@@ -207,8 +207,8 @@ enum mpl_status mpl_slot_reserve(const char *name, struct mpl_slot **out) {
   return MPL_OK;
 }
 
-/* The reserver has forked the child: whoever finds the slot unclaimed can tell whether it will be claimed.
-   By now the child may have ended and the slot may be another's. */
+/* The reserver has forked the child: whoever finds the slot unclaimed can tell whether it will be
+   claimed. By now the child may have ended and the slot may be another's. */
 void mpl_slot_forked(struct mpl_slot *slot, uint64_t ident, pid_t pid) {
   uint64_t not_yet = forked_word(ident, 0);
   mpl_cas64_ar(&slot->forked, &not_yet, forked_word(ident, pid));
@@ -244,8 +244,8 @@ void mpl_slot_release(struct mpl_slot *slot, uint64_t ident) {
   mpl_robust_unlock(&root()->lock);
 }
 
-/* Makes a reserved slot the caller's own. False if it was taken back because the parent died during the
-   fork and the caller came too late; then it is no member and must end. */
+/* Makes a reserved slot the caller's own. False if it was taken back because the parent died during
+   the fork and the caller came too late; then it is no member and must end. */
 bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident) {
   MPL_POINT();
   if (mpl_slot_ident(slot) != ident || pthread_mutex_trylock(&slot->life) != 0) return false;

@@ -79,9 +79,9 @@ struct mpl_slot {
   mpl_a64 parent;             /* identity of the parent, 0 for the main program */
   mpl_a64 reserver;           /* who reserved it, while RESERVED; 0: nobody who will look after it */
   mpl_a64 reserved_at;        /* when, ns */
-  mpl_a64 forked;             /* generation << 32 | pid of the forked child, 0: not forked yet; written
-                                 by the reserver */
-  mpl_a64 raw;                /* 1: made by a plain fork(); written by the reserver before it forks */
+  mpl_a64 forked;             /* generation << 32 | pid of the forked child, 0: not forked yet;
+                                 written by the reserver */
+  mpl_a64 raw;                /* 1: made by a plain fork(); written by the reserver */
   mpl_a64 interrupt;          /* enum mpl_slot_interrupt; written by the parent */
   mpl_a64 next_free;          /* free list of the table; under its lock */
   mpl_a64 refs;               /* newest list of references (shm/reflist.c); under the object lock */
