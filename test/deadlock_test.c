@@ -1,6 +1,6 @@
 /*
-** Deadlocks below Lua: the record of a wait, cycles, the sleep of all, deaths; and what a thousand idle sleepers
-** cost. That correct programs are left in peace is mostly the specs' business.
+** Deadlocks below Lua: the record of a wait, cycles, the sleep of all, deaths; and what a thousand
+** idle sleepers cost. That correct programs are left in peace is mostly the specs' business.
 */
 #include <sys/mman.h>
 #include <time.h>
@@ -185,8 +185,7 @@ static void hold_until_told(void *arg) {
   CHECK(mpl_lock_release(lock[1]) == MPL_OK);
 }
 
-/* Somebody whose wait began first, but who was stopped before he said so, leaves it to the other one, who has
-   given up looking often by then. */
+/* A member of a cycle that is stopped is one all the same. */
 static void stopped(void) {
   make();
   CHECK(world_acquire(lock[0], 0) == MPL_OK);
@@ -212,7 +211,7 @@ static void handed_over(void) {
   if (child == NULL) mpl_exit_child(mpl_lock_release(lock[0]) == MPL_OK ? 0 : 1);
   CHECK(world_join(child) == 0 && mpl_load32_rlx(&lock[0]->handed_over) == 1);
   CHECK(world_acquire(lock[0], 0) == MPL_OK && world_acquire(lock[0], MPL_NEVER) == MPL_DEADLOCK);
-  CHECK(strstr(report(true), "all processes are asleep") != NULL); /* nobody is left to release it */
+  CHECK(strstr(report(true), "all processes are asleep") != NULL); /* none is left to release it */
 }
 
 /*
@@ -253,8 +252,8 @@ static void dead_putter(unsigned long point) {
 
 #define AT_ONCE 16
 
-/* A putter dies at each of its crash points, with a taker asleep and the caller waiting for that one: where the item
-   is in the queue that is no deadlock; where it is not the caller is told. */
+/* A putter dies at each of its crash points, with a taker asleep and the caller waiting for that
+   one: where the item is in the queue that is no deadlock; where it is not the caller is told. */
 static void item_of_the_dead(void) {
   bool through = false;
   for (unsigned long point = 1; !through; point += AT_ONCE) {
@@ -290,7 +289,8 @@ static void main_is_gone(void) {
   if (pid == 0) {
     make();
     shared = (void *)found;
-    for (int i = 0; i < 3; i++) until_waits(world_start(fall_asleep, NULL)->ident, "waits for Event 'event'");
+    for (int i = 0; i < 3; i++)
+      until_waits(world_start(fall_asleep, NULL)->ident, "waits for Event 'event'");
     raise(SIGKILL);
   }
   while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
@@ -323,8 +323,8 @@ static int64_t cpu_of(struct mpl_child *const *children, int n) {
   return sum;
 }
 
-/* Under 0.1 % of a CPU in the long run, which is too long for a test: here they look once in MEASURE_S. A busy
-   machine gets a second chance. */
+/* Under 0.1 % of a CPU in the long run, which is too long for a test: here they look once in
+   MEASURE_S. A busy machine gets more than one chance. */
 static void idle_sleepers(void) {
   static struct mpl_child *child[SLEEPERS];
   double share = 1;

@@ -136,8 +136,8 @@ int mpl_args_deadlock(lua_State *L) {
   return raise_deadlock(L, false);
 }
 
-/* The same for the wait for children at the end of the program: that all are asleep is not said again if it was
-   before, though this process now waits for something else. */
+/* The same for the wait for children at the end of the program: that all are asleep is not said again
+   if it was before, though this process now waits for something else. */
 int mpl_args_deadlock_at_end(lua_State *L) {
   return raise_deadlock(L, true);
 }

@@ -204,8 +204,8 @@ const char *mpl_deadlock_report(bool *all_asleep) {
 ** Looking
 */
 
-/* The owner of a slot is to look for itself whether it waits in vain. Nothing but its slot is written to: what
-   it sleeps on may be no more. */
+/* The owner of a slot is to look for itself whether it waits in vain. Nothing but its slot is written
+   to: what it sleeps on may be no more. */
 static void ask_to_look(struct mpl_slot *slot) {
   mpl_store32_rel(&slot->asked_to_look, 1);
   mpl_off word = mpl_load64_rlx(&slot->waiting);
@@ -215,10 +215,11 @@ static void ask_to_look(struct mpl_slot *slot) {
 }
 
 /*
-** Whether all processes, but for one, have been asleep without a timeout since that time. Two looks of
-** this kind with the same time tell that all of them were asleep in between: who woke another one before it
-** fell asleep itself is found asleep by the first look, and what it did is then seen by the second. If nobody
-** is awake, but the waits of some may be ending, one of these is *ending (else NULL), and the answer false.
+** Whether all processes, but for one, have been asleep without a timeout since that time. Two looks
+** of this kind with the same time tell that all of them were asleep in between: who woke another one
+** before it fell asleep itself is found asleep by the first look, and what it did is then seen by the
+** second. If nobody is awake, but the waits of some may be ending, one of these is *ending (else
+** NULL), and the answer false.
 */
 static bool look_at_all(int64_t since, uint64_t except, struct mpl_slot **ending) {
   static MPL_PER_PROCESS uint64_t awake; /* who was the last time is looked at first */
@@ -291,8 +292,8 @@ static bool find_cycle(void) {
   return true;
 }
 
-/* Who is to hear that all are asleep: one who waits for a lock that it holds itself, or the main program, or
-   the caller if there is none any more. */
+/* Who is to hear that all are asleep: one who waits for a lock that it holds itself, or the main
+   program, or the caller if there is none any more. */
 static struct mpl_slot *whom_to_tell(void) {
   for (uint64_t i = 0; i < mpl_slot_count(); i++) {
     struct wait w;
@@ -305,7 +306,7 @@ static struct mpl_slot *whom_to_tell(void) {
 /* Whether all are asleep and it is the caller's part to say so; if so it is reported. */
 static bool find_all_asleep(void) {
   if (!all_asleep_for(ALL_NS, 0)) {
-    mpl_recover_some(1); /* somebody else who died unnoticed may have been about to wake the caller */
+    mpl_recover_some(1); /* another one who died unnoticed may have been about to wake the caller */
     return false;
   }
   struct mpl_slot *who = whom_to_tell();

@@ -14,11 +14,12 @@
 **   All asleep: every process of the program has slept without a timeout for a while. The main
 **   program gets MPL_DEADLOCK, or who found it if there is no main program any more.
 **
-** No false alarm: what is found is looked at a second time, and a process that has not waited without a
-** break between the two looks is not asleep. Nor is one whose wait may just be ending: the event count that
-** it sleeps on has changed since it looked, or the process that it watches has died. (It may be stopped, or
-** wait for a CPU; or others were woken, and it does not know yet: then it is made to look.) A process that does
-** anything else than wait for a shared object or a member of the program is awake.
+** No false alarm: what is found is looked at a second time, and a process that has not waited
+** without a break between the two looks is not asleep. Nor is one whose wait may just be ending: the
+** event count that it sleeps on has changed since it looked, or the process that it watches has died.
+** (It may be stopped, or wait for a CPU; or others were woken, and it does not know yet: then it is
+** made to look.) A process that does anything else than wait for a shared object or a member of the
+** program is awake.
 */
 #ifndef MPL_SHM_DEADLOCK_H
 #define MPL_SHM_DEADLOCK_H

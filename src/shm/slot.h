@@ -59,8 +59,9 @@ enum mpl_wait_kind {
   MPL_WAIT_END
 };
 
-/* A wait, for others to read: a sequence lock, `serial` is odd while the rest is true. The last three may change
-   during the wait; each time it looks again and finds that it has to go on, they are what it sleeps on. */
+/* A wait, for others to read: a sequence lock, `serial` is odd while the rest is true. The last three
+   may change during the wait; each time it looks again and finds that it has to go on, they are what
+   it sleeps on. */
 struct mpl_wait_record {
   mpl_a64 serial;
   mpl_a64 kind;    /* enum mpl_wait_kind */
