@@ -96,7 +96,10 @@ describe("all asleep, uncaught", function()
       local lock = process.Lock{ name = "mine" }
       lock:acquire()
       process.Process{ name = "child", target = lock.acquire, args = { lock } }:start()
-      eventually(function() return process.stats().processes[2].waits end)
+      eventually(function()
+        local child = process.stats().processes[2]
+        return child and child.waits
+      end)
     ]]
     assert.equal(1, result.status)
     support.mentions(result.stderr, "deadlock: each of these processes waits",
