@@ -63,8 +63,8 @@ local function list_leaks()
 end
 
 -- Runs the exit handlers, ends the daemons and waits for the other children; if the program was
--- interrupted they are, too. An interrupt raises.
-finish = function(interrupted)
+-- interrupted they are, too. An interrupt raises. `failed`: the exit status will not be 0.
+finish = function(interrupted, failed)
   mine()
   if finishing then
     return
@@ -74,7 +74,7 @@ finish = function(interrupted)
   if interrupted then
     core.interrupt_children()
   else
-    core.join_children()
+    core.join_children(failed)
     list_leaks()
   end
 end
@@ -98,7 +98,7 @@ local function os_exit(code, close)
       error("bad argument #1 to 'exit' (number has no integer representation)", 2)
     end
   end
-  finish()
+  finish(false, code == false or math.type(code) == "integer" and code ~= 0)
   if is_child then
     core.exit_child(code == nil and 0 or code == true and 0 or code == false and 1 or code)
   end

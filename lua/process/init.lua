@@ -32,6 +32,8 @@ local process = {
   Barrier = core.Barrier,
   Event = core.Event,
   Queue = core.Queue,
+  JoinableQueue = core.JoinableQueue,
+  SimpleQueue = core.SimpleQueue,
 
   Value = core.Value,
   Array = core.Array,

@@ -61,6 +61,7 @@ int luaopen_process_core(lua_State *L) {
   mpl_event_open(L);
   mpl_queue_open(L);
   mpl_cells_open(L);
+  mpl_queue_simple_open(L);
   mpl_process_open(L);
   mpl_wait_open(L);
   mpl_stats_open(L);

@@ -19,6 +19,7 @@ void mpl_event_open(lua_State *L);
 void mpl_queue_open(lua_State *L);
 void mpl_cells_open(lua_State *L);
 void mpl_queue_many_open(lua_State *L);
+void mpl_queue_simple_open(lua_State *L);
 void mpl_process_open(lua_State *L);
 void mpl_barrier_open(lua_State *L);
 void mpl_wait_open(lua_State *L);

@@ -13,6 +13,7 @@
 #include "bind/interrupt.h"
 #include "bind/module.h"
 #include "bind/process.h"
+#include "ds/queue_tasks.h"
 #include "proc/child.h"
 #include "proc/exit.h"
 #include "proc/fork.h"
@@ -90,7 +91,8 @@ _Noreturn static void live(lua_State *L) {
   }
   lua_pushvalue(L, FINISH);
   lua_pushboolean(L, interrupted);
-  if (lua_pcall(L, 1, 0, handler) != LUA_OK) {
+  lua_pushboolean(L, code != 0);
+  if (lua_pcall(L, 2, 0, handler) != LUA_OK) {
     report(L);
     code = 1;
     mpl_exit_interrupt_children();
@@ -278,9 +280,10 @@ static int process_join(lua_State *L) {
 ** Ending
 */
 
-/* join_children(): flushes what was written, ends the daemons and waits for the others; an interrupt
-   raises. So does a deadlock, after the children were interrupted: nobody else can end it. */
+/* join_children([failed]): lets go of items in progress, flushes what was written, ends the daemons and waits
+   for the others; an interrupt raises. So does a deadlock, after the children were interrupted: nobody else can end it. */
 static int process_join_children(lua_State *L) {
+  mpl_queue_tasks_leave(!lua_toboolean(L, 1));
   fflush(NULL);
   enum mpl_status s;
   while ((s = mpl_exit_join_children()) == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);

@@ -1,9 +1,10 @@
 /*
-** process.Queue
+** process.Queue, and JoinableQueue, which is a Queue with two methods more
 **
 ** Values are encoded before the queue's lock is taken and decoded after it was released. Small ones
 ** pass through a buffer on the C stack; large ones, and those with references, are messages in shared
-** memory, which the sender fills before and the receiver reads after.
+** memory, which the sender fills before and the receiver reads after. In a queue that keeps account of its
+** items (ds/queue_tasks.h) all are.
 */
 #include "bind/queue.h"
 
@@ -15,26 +16,47 @@
 #include "bind/handle.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
+#include "ds/queue_tasks.h"
 #include "shm/message.h"
 #include "shm/super.h"
 
-static const struct mpl_class queue_class;
+static const struct mpl_class queue_class, joinable_class;
+
+/* In a method of any of the classes: the handle at 1. */
+static struct mpl_handle *handle(lua_State *L) {
+  struct mpl_handle *h = lua_touserdata(L, 1);
+  if (h == NULL || lua_rawlen(L, 1) != sizeof *h ||
+      (h->class != &queue_class && h->class != &joinable_class && h->class != &mpl_queue_simple_class))
+    mpl_class_wrong_self(L, 1);
+  if (h->body == NULL) mpl_handle_dead(L);
+  return h;
+}
 
 /* In a method: the queue at 1; raises if this process has closed it. */
 struct mpl_queue *mpl_queue_self(lua_State *L) {
-  struct mpl_queue *q = mpl_handle_body(L, &queue_class);
-  if (((struct mpl_handle *)lua_touserdata(L, 1))->closed) {
+  struct mpl_handle *h = handle(L);
+  if (h->closed) {
     lua_Debug d = {.name = NULL};
     if (lua_getstack(L, 0, &d)) lua_getinfo(L, "n", &d);
     luaL_error(L, "%s: the queue is closed (this process called its close)",
-               d.name != NULL ? d.name : "Queue");
+               d.name != NULL ? d.name : h->class->name);
   }
-  return q;
+  return h->body;
 }
 
-/* Queue([maxsize | {maxsize=, name=}]): an empty queue; no limit if maxsize is missing, nil, 0 or less. */
-static int queue_new(lua_State *L) {
-  static const char *const known[] = {"maxsize", "name", NULL};
+/* What the option `lost` of the table at 1 makes of a kind of queue. */
+static uint64_t lost(lua_State *L, uint64_t kind) {
+  if (!lua_istable(L, 1) || lua_getfield(L, 1, "lost") == LUA_TNIL) return kind;
+  const char *word = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  if (strcmp(word, "requeue") == 0) return kind | MPL_QUEUE_REQUEUE;
+  luaL_argcheck(L, strcmp(word, "drop") == 0, 1, "field 'lost' must be 'requeue' or 'drop'");
+  return kind & ~(uint64_t)MPL_QUEUE_REQUEUE;
+}
+
+/* Makes an empty queue of a class, whose arguments are [maxsize | {maxsize=, name=, lost=}]; no limit if
+   maxsize is missing, nil, 0 or less. */
+static int new(lua_State *L, enum mpl_object_type type, uint64_t kind) {
+  static const char *const known[] = {"maxsize", "name", "lost", NULL};
   lua_Integer maxsize = 0;
   mpl_args_end(L, 1);
   if (lua_type(L, 1) != LUA_TTABLE) {
@@ -43,13 +65,24 @@ static int queue_new(lua_State *L) {
     luaL_argcheck(L, lua_isinteger(L, -1), 1, "field 'maxsize' must be an integer");
     maxsize = lua_tointeger(L, -1);
   }
-  struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_QUEUE);
+  kind = lost(L, kind);
+  struct mpl_handle *h = mpl_handle_new(L, type);
   uint64_t id;
-  enum mpl_status s = mpl_queue_new(maxsize > 0 ? (uint64_t)maxsize : 0, &id);
+  enum mpl_status s = mpl_queue_new_as(type, maxsize > 0 ? (uint64_t)maxsize : 0, kind, &id);
   if (s != MPL_OK) return mpl_args_raise(L, s);
-  mpl_handle_own(L, h, MPL_TYPE_QUEUE, id);
+  mpl_handle_own(L, h, type, id);
   mpl_handle_label(L, id, 1);
   return 1;
+}
+
+/* Queue([maxsize | {maxsize=, name=, lost=}]): what dies with its taker is lost, unless `lost` is "requeue". */
+static int queue_new(lua_State *L) {
+  return new(L, MPL_TYPE_QUEUE, 0);
+}
+
+/* JoinableQueue([maxsize | {maxsize=, name=, lost=}]): it is got again, unless `lost` is "drop". */
+static int joinable_new(lua_State *L) {
+  return new(L, MPL_TYPE_JOINABLE_QUEUE, MPL_QUEUE_JOINABLE | MPL_QUEUE_REQUEUE);
 }
 
 /*
@@ -87,14 +120,14 @@ enum mpl_status mpl_queue_message(const struct mpl_piece *pieces, size_t npieces
 /* An item in pieces may wait for room while Lua runs; then none of its pieces may be a string of Lua's. */
 _Static_assert(MPL_QUEUE_INLINE < MPL_CODEC_INPLACE, "a waiting item must be a copy");
 
-/* Encodes the value at idx into an item; `out` must be released when the item has been put or
+/* Encodes the value at idx into an item for q; `out` must be released when the item has been put or
    dropped. Raises if it cannot be sent or there is no memory. */
-static void make_item(lua_State *L, int idx, struct mpl_codec_out *out,
+static void make_item(lua_State *L, int idx, const struct mpl_queue *q, struct mpl_codec_out *out,
                       struct mpl_queue_item *item) {
   mpl_codec_encode(L, idx, out);
   *item = (struct mpl_queue_item){
       .pieces = out->pieces, .npieces = out->npieces, .size = out->size};
-  if (out->size <= MPL_QUEUE_INLINE && out->nrefs == 0) return;
+  if (out->size <= MPL_QUEUE_INLINE && out->nrefs == 0 && q->kind == 0) return;
   enum mpl_status s = mpl_queue_message(out->pieces, out->npieces, out->size, out->refs, out->nrefs,
                                         &item->message);
   mpl_codec_release(out);
@@ -138,14 +171,15 @@ static int put_attempt(lua_State *L, struct mpl_blocking *op) {
   }
 }
 
-static int put(lua_State *L, struct mpl_queue *q, int64_t deadline) {
+/* Puts the value at 2: true; nil, "full"; nil, "closed". */
+int mpl_queue_put_value(lua_State *L, struct mpl_queue *q, int64_t deadline) {
   struct put p;
   p.op = (struct mpl_blocking){.attempt = put_attempt,
                                .give_up = put_give_up,
                                .timed_out = full,
                                .deadline = deadline};
   p.q = q;
-  make_item(L, 2, &p.out, &p.item);
+  make_item(L, 2, q, &p.out, &p.item);
   return mpl_blocking_run(L, &p.op);
 }
 
@@ -154,7 +188,7 @@ static int queue_put(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
   luaL_checkany(L, 2);
   mpl_args_end(L, 4);
-  return put(L, q, mpl_args_block(L, 3));
+  return mpl_queue_put_value(L, q, mpl_args_block(L, 3));
 }
 
 /* q:put_nowait(v): true; nil, "full"; nil, "closed". */
@@ -162,7 +196,7 @@ static int queue_put_nowait(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
   luaL_checkany(L, 2);
   mpl_args_end(L, 2);
-  return put(L, q, 0);
+  return mpl_queue_put_value(L, q, 0);
 }
 
 /*
@@ -187,31 +221,59 @@ static int decode_protected(lua_State *L) {
   return 1;
 }
 
+/* The value of a message that was got is there. */
+void mpl_queue_decoded(struct mpl_queue *q, mpl_off message) {
+  if (q->kind != 0)
+    mpl_queue_task_decoded(message);
+  else
+    mpl_queue_drop(message);
+}
+
+/* There will never be one: the item is lost. */
+void mpl_queue_undecodable(struct mpl_queue *q, mpl_off message) {
+  if (q->kind != 0)
+    mpl_queue_task_discard(q, message);
+  else
+    mpl_queue_drop(message);
+}
+
 /* Gives an item that was got back to the queue. It is lost if there is no shared memory for it. */
 void mpl_queue_give_back(struct mpl_queue *q, const struct mpl_queue_batch *batch, int i) {
   const struct mpl_queue_got *item = &batch->item[i];
   struct mpl_piece piece = {batch->bytes + item->at, item->size};
   mpl_off message = item->message;
+  if (q->kind != 0) {
+    mpl_queue_task_return(q, message);
+    return;
+  }
   if (message == 0 && mpl_queue_message(&piece, 1, piece.size, NULL, 0, &message) != MPL_OK) return;
   if (mpl_queue_unget(q, message) != MPL_OK) mpl_queue_drop(message);
 }
 
-/* Pushes the value of the first item; a message is dropped then. If the value does not fit into memory
-   the item goes back to the queue. */
-static void push_item(lua_State *L, struct mpl_queue *q, struct mpl_queue_batch *batch) {
+/* Pushes the value of the first item; behind it, if it was got before by processes that died, nil and how
+   often it was got. Returns how many that are. If the value does not fit into memory the item goes back to
+   the queue. */
+static int push_item(lua_State *L, struct mpl_queue *q, struct mpl_queue_batch *batch) {
   const struct mpl_queue_got *item = &batch->item[0];
   if (item->message == 0 && mpl_codec_is_plain(batch->bytes + item->at)) {
     mpl_codec_decode(L, batch->bytes + item->at, item->size, NULL, 0);
-    return;
+    return 1;
   }
+  uint64_t attempt = q->kind != 0 ? mpl_queue_task_attempt(item->message) : 1;
   lua_pushcfunction(L, decode_protected);
   lua_pushlightuserdata(L, batch);
   int status = lua_pcall(L, 1, 1, 0);
   if (mpl_args_lacked_memory(L, status))
     mpl_queue_give_back(q, batch, 0);
+  else if (item->message != 0 && status != LUA_OK)
+    mpl_queue_undecodable(q, item->message);
   else if (item->message != 0)
-    mpl_queue_drop(item->message);
+    mpl_queue_decoded(q, item->message);
   if (status != LUA_OK) lua_error(L);
+  if (attempt == 1) return 1;
+  lua_pushnil(L);
+  lua_pushinteger(L, (lua_Integer)attempt);
+  return 3;
 }
 
 struct get {
@@ -237,7 +299,7 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
   enum mpl_status s = mpl_queue_get(g->q, 1, &batch, &op->wait, op->deadline);
   if (s != MPL_BLOCK && s != MPL_SIGNAL) mpl_wait_done(&op->wait);
   switch (s) {
-    case MPL_OK: push_item(L, g->q, &batch); return 1;
+    case MPL_OK: return push_item(L, g->q, &batch);
     case MPL_BLOCK:
     case MPL_SIGNAL: return MPL_BLOCKING_AGAIN;
     case MPL_TIMEOUT: return empty(L, op);
@@ -246,35 +308,39 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
   }
 }
 
-static int get(lua_State *L, struct mpl_queue *q, int64_t deadline) {
+/* Gets an item: its value, and behind it nil and a number if it is not its first time; nil, "empty"; nil,
+   "closed". */
+int mpl_queue_get_value(lua_State *L, struct mpl_queue *q, int64_t deadline) {
   struct get g = {.op = {.attempt = get_attempt,
                          .give_up = get_give_up,
                          .timed_out = empty,
                          .deadline = deadline},
                   .q = q};
+  mpl_queue_tasks_next(q);
   return mpl_blocking_run(L, &g.op);
 }
 
-/* q:get([block[, timeout]]): the value, exactly one result; nil, "empty"; nil, "closed". */
+/* q:get([block[, timeout]]): the value, exactly one result (but value, nil, attempt if processes that died had
+   got it before); nil, "empty"; nil, "closed". */
 static int queue_get(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
   mpl_args_end(L, 3);
-  return get(L, q, mpl_args_block(L, 2));
+  return mpl_queue_get_value(L, q, mpl_args_block(L, 2));
 }
 
 /* q:get_nowait(): as q:get(false). */
 static int queue_get_nowait(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
   mpl_args_end(L, 1);
-  return get(L, q, 0);
+  return mpl_queue_get_value(L, q, 0);
 }
 
-/* The iterator of items: the next value, nothing once the queue was shut down and is empty. */
+/* The iterator of items: what get gives, nothing once the queue was shut down and is empty. */
 static int next_item(lua_State *L) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(2));
-  int n = get(L, mpl_queue_self(L), MPL_NEVER);
-  return n == 1 ? 1 : 0;
+  int n = mpl_queue_get_value(L, mpl_queue_self(L), MPL_NEVER);
+  return n == 2 ? 0 : n;
 }
 
 /* q:items(): for v in q:items() do … end, until the queue is closed. A value nil ends the loop, too. */
@@ -291,22 +357,29 @@ static int queue_items(lua_State *L) {
 ** The rest
 */
 
+/* The size of the queue at 1, what comes back from dead processes counted. */
+static uint64_t size(lua_State *L) {
+  struct mpl_queue *q = mpl_queue_self(L);
+  if (q->kind != 0) mpl_queue_tasks_refresh(q);
+  return mpl_queue_size(q);
+}
+
 /* q:qsize(): the number of items, stale as soon as it is known. */
 static int queue_qsize(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)mpl_queue_size(mpl_queue_self(L)));
+  lua_pushinteger(L, (lua_Integer)size(L));
   return 1;
 }
 
 /* q:empty() */
-static int queue_empty(lua_State *L) {
-  lua_pushboolean(L, mpl_queue_size(mpl_queue_self(L)) == 0);
+int mpl_queue_empty(lua_State *L) {
+  lua_pushboolean(L, size(L) == 0);
   return 1;
 }
 
 /* q:full(): false for a queue without limit. */
 static int queue_full(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
-  lua_pushboolean(L, q->maxsize != 0 && mpl_queue_size(q) >= q->maxsize);
+  lua_pushboolean(L, q->maxsize != 0 && size(L) >= q->maxsize);
   return 1;
 }
 
@@ -323,54 +396,63 @@ static int queue_shutdown(lua_State *L) {
 }
 
 /* q:close(): this process is done with the queue; its use of it is an error from now on. */
-static int queue_close(lua_State *L) {
-  struct mpl_handle *h = mpl_handle_self(L, &queue_class);
-  h->closed = true;
+int mpl_queue_close(lua_State *L) {
+  handle(L)->closed = true;
   return 0;
 }
 
 /* q:join_thread(), q:cancel_join_thread(): nothing. There is no feeder thread: an item is in shared
    memory when put returns. */
 static int queue_nothing(lua_State *L) {
-  mpl_handle_self(L, &queue_class);
+  handle(L);
   return 0;
 }
 
-static int queue_tostring(lua_State *L) {
-  struct mpl_queue *q = mpl_handle_body(L, &queue_class);
-  const char *state = mpl_load64_acq(&q->state) != MPL_QUEUE_OPEN ? " shut down" : "";
-  if (q->maxsize == 0)
-    lua_pushfstring(L, "<Queue at %p size=%I%s>", (void *)q, (LUAI_UACINT)mpl_queue_size(q), state);
-  else
-    lua_pushfstring(L, "<Queue at %p size=%I maxsize=%I%s>", (void *)q,
-                    (LUAI_UACINT)mpl_queue_size(q), (LUAI_UACINT)q->maxsize, state);
+int mpl_queue_tostring(lua_State *L) {
+  struct mpl_handle *h = handle(L);
+  struct mpl_queue *q = h->body;
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  lua_pushfstring(L, "<%s at %p size=%I", h->class->name, (void *)q, (LUAI_UACINT)mpl_queue_size(q));
+  luaL_addvalue(&b);
+  if (q->maxsize != 0) {
+    lua_pushfstring(L, " maxsize=%I", (LUAI_UACINT)q->maxsize);
+    luaL_addvalue(&b);
+  }
+  if (h->class == &joinable_class) {
+    uint64_t finished = mpl_load64_acq(&q->finished); /* first, so that the difference is not negative */
+    lua_pushfstring(L, " unfinished=%I", (LUAI_UACINT)(mpl_load64_acq(&q->put) - finished));
+    luaL_addvalue(&b);
+  }
+  luaL_addstring(&b, mpl_load64_acq(&q->state) != MPL_QUEUE_OPEN ? " shut down>" : ">");
+  luaL_pushresult(&b);
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"put", queue_put},
-                                   {"put_nowait", queue_put_nowait},
-                                   {"put_many", mpl_queue_put_many},
-                                   {"get", queue_get},
-                                   {"get_nowait", queue_get_nowait},
-                                   {"get_many", mpl_queue_get_many},
-                                   {"items", queue_items},
-                                   {"qsize", queue_qsize},
-                                   {"empty", queue_empty},
-                                   {"full", queue_full},
-                                   {"shutdown", queue_shutdown},
-                                   {"close", queue_close},
-                                   {"join_thread", queue_nothing},
-                                   {"cancel_join_thread", queue_nothing},
-                                   {NULL, NULL}};
+/* Of Queue, and of JoinableQueue, which has one more. */
+#define METHODS \
+  {"put", queue_put}, {"put_nowait", queue_put_nowait}, {"put_many", mpl_queue_put_many}, \
+  {"get", queue_get}, {"get_nowait", queue_get_nowait}, {"get_many", mpl_queue_get_many}, \
+  {"items", queue_items}, {"task_done", mpl_queue_done}, \
+  {"qsize", queue_qsize}, {"empty", mpl_queue_empty}, {"full", queue_full}, \
+  {"shutdown", queue_shutdown}, {"close", mpl_queue_close}, \
+  {"join_thread", queue_nothing}, {"cancel_join_thread", queue_nothing}
+
+static const luaL_Reg queue_methods[] = {METHODS, {NULL, NULL}};
+static const luaL_Reg joinable_methods[] = {METHODS, {"join", mpl_queue_join}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {
-    {"__gc", mpl_handle_gc}, {"__tostring", queue_tostring}, {NULL, NULL}};
+    {"__gc", mpl_handle_gc}, {"__tostring", mpl_queue_tostring}, {NULL, NULL}};
 
-static const struct mpl_class queue_class = {"Queue", methods, metamethods};
+static const struct mpl_class queue_class = {"Queue", queue_methods, metamethods};
+static const struct mpl_class joinable_class = {"JoinableQueue", joinable_methods, metamethods};
 
-/* Registers the class and puts its constructor into the module table on top. */
+/* Registers the classes and puts their constructors into the module table on top. */
 void mpl_queue_open(lua_State *L) {
   mpl_queue_register();
   mpl_handle_class(L, MPL_TYPE_QUEUE, &queue_class);
+  mpl_handle_class(L, MPL_TYPE_JOINABLE_QUEUE, &joinable_class);
   lua_pushcfunction(L, queue_new);
   lua_setfield(L, -2, "Queue");
+  lua_pushcfunction(L, joinable_new);
+  lua_setfield(L, -2, "JoinableQueue");
 }

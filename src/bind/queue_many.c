@@ -12,6 +12,7 @@
 #include "bind/interrupt.h"
 #include "bind/module.h"
 #include "bind/queue.h"
+#include "ds/queue_tasks.h"
 #include "shm/reflist.h"
 #include "shm/super.h"
 
@@ -131,7 +132,7 @@ static enum mpl_status prepare(struct put_many *p) {
     struct mpl_queue_item *item = &p->item[p->n];
     p->piece[p->n] = (struct mpl_piece){p->all->bytes.data + e->at, e->size};
     *item = (struct mpl_queue_item){.pieces = &p->piece[p->n], .npieces = 1, .size = e->size};
-    if (e->size <= MPL_QUEUE_INLINE && e->nrefs == 0) continue;
+    if (e->size <= MPL_QUEUE_INLINE && e->nrefs == 0 && p->q->kind == 0) continue;
     if (messages++ == MPL_QUEUE_MESSAGES) break;
     enum mpl_status s =
         mpl_queue_message(&p->piece[p->n], 1, e->size, refs + e->refs_at, e->nrefs, &item->message);
@@ -233,19 +234,32 @@ struct get_many {
   unsigned char bytes[BATCH_BYTES];
 };
 
+/* Notes in the list's field `attempts` how often the item about to be appended was got, if it is not its
+   first time. */
+static void note_attempt(lua_State *L, const struct get_many *g, mpl_off message) {
+  uint64_t attempt = g->q->kind != 0 ? mpl_queue_task_attempt(message) : 1;
+  if (attempt == 1) return;
+  luaL_getsubtable(L, 1, "attempts");
+  lua_pushinteger(L, (lua_Integer)attempt);
+  lua_rawseti(L, -2, g->count + 1);
+  lua_pop(L, 1);
+}
+
 /* Arguments: the list and, as light userdata, the operation. Appends the items of the batch. */
 static int decode_batch(lua_State *L) {
   struct get_many *g = lua_touserdata(L, 2);
   while (g->decoded < g->batch.n) {
     const struct mpl_queue_got *item = &g->batch.item[g->decoded];
-    if (item->message != 0)
+    if (item->message != 0) {
       mpl_queue_decode(L, item->message);
-    else
+      note_attempt(L, g, item->message);
+    } else {
       mpl_codec_decode(L, g->bytes + item->at, item->size, NULL, 0);
+    }
     lua_rawseti(L, 1, g->count + 1);
     g->count++;
     g->decoded++;
-    if (item->message != 0) mpl_queue_drop(item->message);
+    if (item->message != 0) mpl_queue_decoded(g->q, item->message);
   }
   return 0;
 }
@@ -268,7 +282,7 @@ static void take_batch(lua_State *L, struct get_many *g, int list) {
   bool keep = g->count > 0 || mpl_args_lacked_memory(L, status);
   mpl_off failed = g->batch.item[g->decoded].message;
   give_back(g, keep ? g->decoded : g->decoded + 1);
-  if (!keep && failed != 0) mpl_queue_drop(failed);
+  if (!keep && failed != 0) mpl_queue_undecodable(g->q, failed);
   if (g->count == 0) lua_error(L);
   g->max = g->count; /* no more */
   lua_pop(L, 1);
@@ -317,7 +331,8 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
 }
 
 /* q:get_many(max[, block[, timeout]]): waits for one item and takes as many as there are, up to max: a
-   list, with its length as the field n; nil, "empty"; nil, "closed". */
+   list, with its length as the field n and, if processes that died had got some of them before, a table
+   `attempts` of their positions; nil, "empty"; nil, "closed". */
 int mpl_queue_get_many(lua_State *L) {
   struct get_many g;
   g.q = mpl_queue_self(L);
@@ -333,6 +348,7 @@ int mpl_queue_get_many(lua_State *L) {
   g.batch.capacity = sizeof g.bytes;
   lua_newtable(L);
   set_length(L, 0);
+  mpl_queue_tasks_next(g.q);
   return mpl_blocking_run(L, &g.op);
 }
 

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "ds/queue_tasks.h"
 #include "ds/section.h"
 #include "shm/message.h"
 #include "shm/recover.h"
@@ -99,6 +100,7 @@ static enum mpl_status put_all(struct mpl_queue *q, const struct mpl_queue_item 
                                int *done) {
   int i = 0;
   while (i < n) {
+    MPL_ASSERT(q->kind == 0 || items[i].message != 0);
     mpl_off tail = mpl_load64_rlx(&q->tail);
     uint64_t at = mpl_load64_rlx(&q->tail_at);
     enum mpl_status s = tx_make_room(q, &tail, &at, record_size(&items[i]));
@@ -189,56 +191,67 @@ static mpl_off tx_next_segment(struct mpl_queue *q, mpl_off *head, uint64_t *at)
   return left;
 }
 
+/* In a section: the caller takes a message: into its hand, or as an item in progress if `mine`, its taker,
+   is not NULL. */
+static void tx_take_message(mpl_off message, struct mpl_taker *mine, struct mpl_queue_batch *out) {
+  out->item[out->n++] = (struct mpl_queue_got){.message = message};
+  if (mine == NULL)
+    mpl_hand_put(mpl_self, message, MPL_HAND_MESSAGE);
+  else
+    mpl_queue_tx_take(mine, message);
+}
+
 /* In a section: takes the record at *at. False if there is no room for its bytes. */
-static bool tx_take_record(mpl_off head, uint64_t *at, struct mpl_queue_batch *out) {
+static bool tx_take_record(mpl_off head, uint64_t *at, struct mpl_taker *mine,
+                           struct mpl_queue_batch *out) {
   uint64_t word = *word_at(head, *at);
-  struct mpl_queue_got *item = &out->item[out->n];
   if ((word & KIND_MASK) == MESSAGE) {
-    item->message = *word_at(head, *at + sizeof word);
-    item->size = 0;
-    mpl_hand_put(mpl_self, item->message, MPL_HAND_MESSAGE);
+    tx_take_message(*word_at(head, *at + sizeof word), mine, out);
     *at += 2 * sizeof word;
-  } else {
-    item->message = 0;
-    item->at = out->used;
-    item->size = (size_t)(word >> KIND_BITS);
-    MPL_ASSERT(item->size <= MPL_QUEUE_INLINE);
-    if (item->size > out->capacity - out->used) return false;
-    memcpy(out->bytes + out->used, mpl_arena_at(head + *at + sizeof word, item->size), item->size);
-    out->used += item->size;
-    *at += sizeof word + padded(item->size);
+    return true;
   }
+  struct mpl_queue_got *item = &out->item[out->n];
+  item->message = 0;
+  item->at = out->used;
+  item->size = (size_t)(word >> KIND_BITS);
+  MPL_ASSERT(item->size <= MPL_QUEUE_INLINE);
+  if (item->size > out->capacity - out->used) return false;
+  memcpy(out->bytes + out->used, mpl_arena_at(head + *at + sizeof word, item->size), item->size);
+  out->used += item->size;
+  *at += sizeof word + padded(item->size);
   out->n++;
   return true;
 }
 
-static void tx_take_front(struct mpl_queue *q, struct mpl_queue_batch *out) {
+static void tx_take_front(struct mpl_queue *q, struct mpl_taker *mine, struct mpl_queue_batch *out) {
   mpl_off message = mpl_load64_rlx(&q->front);
   mpl_tx_store(&q->front, mpl_load64_rlx(&mpl_message_at(message)->next));
   mpl_tx_store(&q->front_count, mpl_load64_rlx(&q->front_count) - 1);
-  mpl_hand_put(mpl_self, message, MPL_HAND_MESSAGE);
-  out->item[out->n++] = (struct mpl_queue_got){.message = message};
+  tx_take_message(message, mine, out);
 }
 
-/* One section: items from the front, or from one segment. Returns the segment left behind, which is in
-   hand; 0: none. */
-static mpl_off take_some(struct mpl_queue *q, int max, struct mpl_queue_batch *out) {
+/* One section: items from the front, or from one segment, into the hand or as items in progress of `mine`.
+   Returns the segment left behind, which is in hand; 0: none. */
+static mpl_off take_some(struct mpl_queue *q, int max, struct mpl_taker *mine,
+                         struct mpl_queue_batch *out) {
   int first = out->n, messages = 0;
   mpl_off left = 0;
   if (mpl_load64_rlx(&q->front) != 0) {
-    tx_take_front(q, out);
+    tx_take_front(q, mine, out);
   } else {
     mpl_off head = mpl_load64_rlx(&q->head);
     uint64_t at = mpl_load64_rlx(&q->head_at);
     left = tx_next_segment(q, &head, &at);
     while (out->n < max && messages < MPL_QUEUE_MESSAGES) {
       uint64_t kind = *word_at(head, at) & KIND_MASK;
-      if (kind == NEXT || !tx_take_record(head, &at, out)) break;
+      if (kind == NEXT || !tx_take_record(head, &at, mine, out)) break;
       messages += kind == MESSAGE;
     }
     mpl_tx_store(&q->head_at, at);
   }
-  mpl_tx_publish(&q->got, mpl_load64_rlx(&q->got) + (uint64_t)(out->n - first));
+  uint64_t n = (uint64_t)(out->n - first);
+  mpl_tx_publish(&q->got, mpl_load64_rlx(&q->got) + n);
+  if (q->kind != 0 && mine == NULL) mpl_queue_tx_finished(q, n);
   mpl_tx_commit();
   return left;
 }
@@ -258,11 +271,24 @@ static uint64_t available(struct mpl_queue *q, struct mpl_wait *w) {
   return 0;
 }
 
+/* The same for a queue that keeps account: what dead processes had taken is looked for if somebody was
+   cleaned up after since the last time, and before waiting. Fills *mine if there is something. */
+static enum mpl_status available_tasks(struct mpl_queue *q, struct mpl_wait *w, uint64_t *n,
+                                       struct mpl_taker **mine) {
+  bool looked = mpl_queue_tasks_look(q, false);
+  *n = available(q, w);
+  if (*n == 0 && !looked && mpl_queue_tasks_look(q, true)) *n = available(q, w);
+  if (*n > 0) return mpl_queue_taker(q, mine);
+  mpl_queue_tasks_watch(q, w);
+  return MPL_OK;
+}
+
 /*
 ** Gets up to `max` items, at most MPL_QUEUE_BATCH, as far as their bytes have room in `out`: each is
-** then the caller's alone, messages in its hand. MPL_OK: at least one; MPL_BLOCK: there is none (w
-** says what to wait for); MPL_CLOSED: none, and there will be none; MPL_TIMEOUT, MPL_SIGNAL,
-** MPL_DAMAGED: the lock was not to be had.
+** then the caller's alone, messages in its hand, or in progress if the queue keeps account. MPL_OK: at least
+** one; MPL_BLOCK: there is none (w says what to wait for); MPL_CLOSED: none, and there will be none;
+** MPL_TIMEOUT, MPL_SIGNAL, MPL_DAMAGED: the lock was not to be had. If the queue keeps account: MPL_NOMEM,
+** MPL_NOPRIVATE, and nothing has been got.
 */
 enum mpl_status mpl_queue_get(struct mpl_queue *q, int max, struct mpl_queue_batch *out,
                               struct mpl_wait *w, int64_t deadline) {
@@ -273,19 +299,25 @@ enum mpl_status mpl_queue_get(struct mpl_queue *q, int max, struct mpl_queue_bat
   if (s != MPL_OK) return s;
   /* Looked at before the items: one that was put before a shutdown is not overlooked. */
   uint64_t state = mpl_load64_acq(&q->state);
-  uint64_t n = state == MPL_QUEUE_EMPTIED ? 0 : available(q, w);
+  uint64_t n = 0;
+  struct mpl_taker *mine = NULL;
+  if (q->kind != 0 && state != MPL_QUEUE_EMPTIED)
+    s = available_tasks(q, w, &n, &mine);
+  else if (state != MPL_QUEUE_EMPTIED)
+    n = available(q, w);
   mpl_off left = 0;
-  if (n > 0) {
+  if (s == MPL_OK && n > 0) {
     if (n < (uint64_t)max) max = (int)n;
     if (q->maxsize != 0) mpl_tx_wake(&q->not_full, (uint64_t)max);
     mpl_store64_rlx(&q->getter, mpl_slot_ident(mpl_self));
-    left = take_some(q, max, out);
-  } else {
-    s = state == MPL_QUEUE_OPEN ? MPL_BLOCK : MPL_CLOSED;
+    left = take_some(q, max, mine, out);
+  } else if (s == MPL_OK) {
+    s = state == MPL_QUEUE_OPEN || mpl_queue_tasks_may_return(q) ? MPL_BLOCK : MPL_CLOSED;
   }
   mpl_robust_unlock(&q->get_lock);
   mpl_tx_wake_flush();
   if (left != 0) mpl_heap_free(mpl_self, left);
+  if (q->kind != 0) mpl_object_bury(); /* what went with items of the dead */
   return s;
 }
 
@@ -319,8 +351,10 @@ static void drop_items(struct mpl_queue *q) {
     if (mpl_robust_lock(&q->get_lock) == MPL_DAMAGED) return;
     batch.n = 0;
     batch.used = 0;
-    mpl_off left = available(q, &w) > 0 ? take_some(q, 1, &batch) : 0;
+    if (q->kind != 0) mpl_tx_wake(&q->all_finished, MPL_EC_ALL);
+    mpl_off left = available(q, &w) > 0 ? take_some(q, 1, NULL, &batch) : 0;
     mpl_robust_unlock(&q->get_lock);
+    mpl_tx_wake_flush();
     if (left != 0) mpl_heap_free(mpl_self, left);
     if (batch.n == 0) return;
     if (batch.item[0].message != 0) mpl_message_drop(mpl_self, batch.item[0].message);
@@ -370,6 +404,7 @@ void mpl_queue_pass_on(struct mpl_queue *q, bool getter) {
 static void dismantle(void *body) {
   struct mpl_queue *q = body;
   drop_items(q);
+  mpl_queue_tasks_dismantle(q);
   mpl_off last = mpl_load64_rlx(&q->head); /* the tail as well: a new tail comes with an item */
   if (last == 0) return;
   mpl_tx_store(&q->head, 0);
@@ -378,8 +413,9 @@ static void dismantle(void *body) {
   mpl_heap_free(mpl_self, last);
 }
 
-static bool walk_message(mpl_off message, bool (*visit)(void *arg, mpl_off block),
-                         bool (*ref)(void *arg, uint64_t id), void *arg) {
+/* For the checker: names the message and what it refers to. */
+bool mpl_queue_walk_message(mpl_off message, bool (*visit)(void *arg, mpl_off block),
+                            bool (*ref)(void *arg, uint64_t id), void *arg) {
   if (!visit(arg, message)) return false;
   struct mpl_message *m = mpl_message_at(message);
   for (uint64_t i = 0; i < mpl_load64_rlx(&m->nrefs); i++)
@@ -393,10 +429,11 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
   struct mpl_queue *q = body;
   uint64_t front = 0;
   for (mpl_off m = mpl_load64_rlx(&q->front); m != 0; m = mpl_load64_rlx(&mpl_message_at(m)->next)) {
-    if (!walk_message(m, visit, ref, arg)) return false;
+    if (!mpl_queue_walk_message(m, visit, ref, arg)) return false;
     front++;
   }
   if (front != mpl_load64_rlx(&q->front_count)) return false;
+  if (!mpl_queue_tasks_walk(q, visit, ref, arg)) return false;
   uint64_t n = mpl_load64_rlx(&q->put) - mpl_load64_rlx(&q->got) - front;
   mpl_off s = mpl_load64_rlx(&q->head);
   uint64_t at = mpl_load64_rlx(&q->head_at);
@@ -409,7 +446,8 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
       if (!visit(arg, s)) return false;
       continue;
     }
-    if ((word & KIND_MASK) == MESSAGE && !walk_message(*word_at(s, at + 8), visit, ref, arg))
+    if ((word & KIND_MASK) == MESSAGE &&
+        !mpl_queue_walk_message(*word_at(s, at + 8), visit, ref, arg))
       return false;
     at += (word & KIND_MASK) == MESSAGE ? 16 : 8 + padded(word >> KIND_BITS);
     n--;
@@ -417,23 +455,40 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
   return s == mpl_load64_rlx(&q->tail) && (s == 0 || at == mpl_load64_rlx(&q->tail_at));
 }
 
-static const struct mpl_object_ops ops = {.name = "Queue", .dismantle = dismantle, .walk = walk};
-
 void mpl_queue_register(void) {
-  mpl_object_register(MPL_TYPE_QUEUE, &ops);
+#define OPS(type) {.name = type, .dismantle = dismantle, .walk = walk}
+  static const struct mpl_object_ops plain = OPS("Queue"), joinable = OPS("JoinableQueue"),
+                                     simple = OPS("SimpleQueue");
+#undef OPS
+  mpl_object_register(MPL_TYPE_QUEUE, &plain);
+  mpl_object_register(MPL_TYPE_JOINABLE_QUEUE, &joinable);
+  mpl_object_register(MPL_TYPE_SIMPLE_QUEUE, &simple);
 }
 
-static enum mpl_status init(void *body, const void *maxsize) {
+struct plan {
+  uint64_t maxsize, kind;
+};
+
+static enum mpl_status init(void *body, const void *arg) {
+  const struct plan *plan = arg;
   struct mpl_queue *q = body;
-  q->maxsize = *(const uint64_t *)maxsize;
+  q->maxsize = plan->maxsize;
+  q->kind = plan->kind;
   mpl_store64_rlx(&q->tail_at, sizeof(struct segment));
   mpl_store64_rlx(&q->head_at, sizeof(struct segment));
   enum mpl_status s = mpl_robust_init(&q->put_lock, MPL_RANK_STRUCTURE);
   return s == MPL_OK ? mpl_robust_init(&q->get_lock, MPL_RANK_STRUCTURE) : s;
 }
 
-/* An empty queue, to which the caller holds a reference; maxsize 0: no limit. MPL_NOMEM,
-   MPL_NOPRIVATE, MPL_ERRNO. */
+/* An empty queue of one of the three types, to which the caller holds a reference; maxsize 0: no limit.
+   MPL_NOMEM, MPL_NOPRIVATE, MPL_ERRNO. */
+enum mpl_status mpl_queue_new_as(enum mpl_object_type type, uint64_t maxsize, uint64_t kind,
+                                 uint64_t *id) {
+  struct plan plan = {.maxsize = maxsize, .kind = kind};
+  return mpl_object_new(type, sizeof(struct mpl_queue), init, &plan, id);
+}
+
+/* A plain one. */
 enum mpl_status mpl_queue_new(uint64_t maxsize, uint64_t *id) {
-  return mpl_object_new(MPL_TYPE_QUEUE, sizeof(struct mpl_queue), init, &maxsize, id);
+  return mpl_queue_new_as(MPL_TYPE_QUEUE, maxsize, 0, id);
 }

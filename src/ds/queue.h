@@ -12,6 +12,9 @@
 ** written beyond the tail by the putter alone, and read before the tail by the getter alone.
 **
 ** The front is a list of messages that were got and given back; they are got again before all others.
+**
+** A queue may keep account of what was got from it: all its items are messages, and those that were got stay
+** the queue's until they are finished. That half is in queue_tasks.h.
 */
 #ifndef MPL_DS_QUEUE_H
 #define MPL_DS_QUEUE_H
@@ -32,10 +35,23 @@
 /* Most messages among them that one section moves: bounded by the journal and the hand. */
 #define MPL_QUEUE_MESSAGES 8
 
+/* Bits of `kind`. A queue that has one of them keeps account of what was got from it. */
+#define MPL_QUEUE_JOINABLE 1u /* items are finished one by one, by name; one may wait until all are */
+#define MPL_QUEUE_REQUEUE 2u  /* an item whose taker died before it was finished is got again */
+
 enum mpl_queue_state { MPL_QUEUE_OPEN, MPL_QUEUE_SHUT, MPL_QUEUE_EMPTIED };
+
+/* A process that has got items, and those that it has not finished; the oldest first. */
+struct mpl_taker {
+  mpl_a64 next;  /* taker */
+  mpl_a64 ident; /* 0 in the spare one: not in use */
+  mpl_a64 first, last; /* messages */
+  mpl_a64 count;
+};
 
 struct mpl_queue {
   MPL_ALIGNED uint64_t maxsize; /* 0: no limit; fixed at creation */
+  uint64_t kind;                /* fixed at creation */
   mpl_a64 state;                /* enum mpl_queue_state; only grows */
   MPL_ALIGNED struct mpl_robust put_lock;
   mpl_a64 tail;    /* segment */
@@ -52,6 +68,11 @@ struct mpl_queue {
   MPL_ALIGNED mpl_a64 got;
   MPL_ALIGNED struct mpl_ec not_empty;
   MPL_ALIGNED struct mpl_ec not_full;
+  MPL_ALIGNED mpl_a64 takers; /* first of them, 0: none */
+  struct mpl_taker spare;     /* one that needs no memory */
+  uint64_t deaths_seen;       /* what mpl_super()->recovered was when the takers were looked at last */
+  mpl_a64 finished;           /* items ever finished; published */
+  struct mpl_ec all_finished;
 };
 
 /* An item to put: bytes in pieces, or a message that lies in the caller's hand. */
@@ -62,7 +83,8 @@ struct mpl_queue_item {
   mpl_off message; /* 0: the pieces */
 };
 
-/* Items got: the bytes of each in `bytes`, or a message, which then lies in the caller's hand. */
+/* Items got: the bytes of each in `bytes`, or a message, which then lies in the caller's hand, or if the
+   queue keeps account is in progress. */
 struct mpl_queue_got {
   mpl_off message; /* 0: the bytes */
   size_t at, size;
@@ -77,6 +99,8 @@ struct mpl_queue_batch {
 
 void mpl_queue_register(void);
 enum mpl_status mpl_queue_new(uint64_t maxsize, uint64_t *id);
+enum mpl_status mpl_queue_new_as(enum mpl_object_type type, uint64_t maxsize, uint64_t kind,
+                                 uint64_t *id);
 enum mpl_status mpl_queue_put(struct mpl_queue *q, const struct mpl_queue_item *items, int n,
                               int *done, struct mpl_wait *w, int64_t deadline);
 enum mpl_status mpl_queue_get(struct mpl_queue *q, int max, struct mpl_queue_batch *out,
@@ -86,5 +110,7 @@ enum mpl_status mpl_queue_shutdown(struct mpl_queue *q, bool immediate);
 bool mpl_queue_is_ready(struct mpl_queue *q);
 uint64_t mpl_queue_size(struct mpl_queue *q);
 void mpl_queue_pass_on(struct mpl_queue *q, bool getter);
+bool mpl_queue_walk_message(mpl_off message, bool (*visit)(void *arg, mpl_off block),
+                            bool (*ref)(void *arg, uint64_t id), void *arg);
 
 #endif

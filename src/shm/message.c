@@ -17,6 +17,7 @@ enum mpl_status mpl_message_new(uint64_t size, uint64_t nrefs, mpl_off *out) {
   if (s != MPL_OK) return s;
   struct mpl_message *m = mpl_message_at(*out);
   mpl_store64_rlx(&m->next, 0);
+  mpl_store64_rlx(&m->task, 0);
   m->size = size;
   m->capacity = nrefs;
   mpl_store64_rlx(&m->nrefs, 0);

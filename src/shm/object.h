@@ -34,6 +34,8 @@ enum mpl_object_type {
   MPL_TYPE_ARRAY,
   MPL_TYPE_PIPE,
   MPL_TYPE_PARCEL, /* a file descriptor on its way to another process */
+  MPL_TYPE_JOINABLE_QUEUE,
+  MPL_TYPE_SIMPLE_QUEUE,
   MPL_TYPE_COUNT
 };
 

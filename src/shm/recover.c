@@ -62,6 +62,15 @@ static void wake_for(struct mpl_slot *slot) {
   mpl_os_futex_wake(mpl_slot_life_word(slot), INT32_MAX);
 }
 
+/* Whoever waits for something that a dead process may have had looks again. If the caller dies before it
+   has said so, its own death is what they are told. */
+static void tell_of_death(void) {
+  struct mpl_super *super = mpl_super();
+  mpl_add64_ar(&super->recovered, 1);
+  MPL_POINT();
+  if (mpl_ec_awaited(&super->died)) mpl_ec_wake(&super->died, MPL_EC_ALL);
+}
+
 static void empty_hand(struct mpl_slot *slot) {
   uint64_t n;
   while ((n = mpl_load64_rlx(&slot->hand_count)) > 0) {
@@ -118,8 +127,7 @@ static void clean_up(uint64_t ident, int64_t deadline) {
     empty_hand(slot);
     mpl_reflist_drop_all(slot);
     mpl_slot_release(slot, ident);
-    if (mpl_ec_awaited(&mpl_super()->died)) mpl_ec_wake(&mpl_super()->died, MPL_EC_ALL);
-    mpl_add64_ar(&mpl_super()->recovered, 1);
+    tell_of_death();
   }
   mpl_robust_unlock(&slot->cleanup_lock);
   mpl_reflist_sweep(); /* what was shared with the dead may be the caller's own now */

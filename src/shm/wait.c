@@ -12,6 +12,7 @@
 #include "base/os.h"
 #include "shm/object.h"
 #include "shm/recover.h"
+#include "shm/super.h"
 
 #define SPIN_LEAST 3000    /* ns */
 #define SPIN_MOST 100000
@@ -115,8 +116,9 @@ static enum mpl_status look(struct mpl_wait *w, int64_t deadline, int64_t *slice
 }
 
 static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
-  struct mpl_os_word words[2] = {{&w->ec->word, w->armed}};
+  struct mpl_os_word words[3] = {{&w->ec->word, w->armed}};
   int n = 1;
+  if (w->deaths) words[n++] = (struct mpl_os_word){&mpl_super()->died.word, w->armed_deaths};
   struct mpl_slot *peer = w->mortal ? mpl_slot_find(w->peer) : NULL;
   if (w->mortal && peer == NULL) return MPL_OK;
   if (peer != NULL) {
@@ -149,6 +151,7 @@ enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
       /* fall through */
     case ARM:
       w->armed = mpl_ec_arm(w->ec);
+      if (w->deaths) w->armed_deaths = mpl_ec_arm(&mpl_super()->died);
       w->phase = SLEEP;
       return MPL_OK;
     default:

@@ -23,10 +23,12 @@ struct mpl_wait {
   uint64_t seen;
   uint64_t peer;        /* identity of who will change it, as far as one knows; 0: nobody known */
   bool mortal;          /* the death of the peer ends the wait */
+  bool deaths;          /* and so does any death, as soon as somebody has cleaned up after it */
   bool stream;          /* what comes may be followed by more at once */
   /* private */
   int phase;
   uint32_t armed;
+  uint32_t armed_deaths;
   int64_t began;
   int64_t backstop;
   int64_t look_at; /* see struct mpl_sleeper */
