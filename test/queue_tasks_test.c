@@ -1,6 +1,6 @@
 /*
-** Queues that keep account of their items: taking, finishing, joining, what becomes of the items of the
-** dead; each operation killed at each of its crash points, and workers killed at random.
+** Queues that keep account of their items: taking, finishing, joining, what becomes of the items of
+** the dead; each operation killed at each of its crash points, and workers killed at random.
 */
 #include <sys/mman.h>
 
@@ -31,7 +31,8 @@ static void release_queue(void) {
   mpl_reflist_release(queue_id);
 }
 
-/* A number, as the message that this kind of queue wants, with a reference to an object of its own. */
+/* A number, as the message that this kind of queue wants, with a reference to an object of its own.
+   */
 static void put(uint64_t number) {
   mpl_off message;
   uint64_t id;
@@ -290,7 +291,8 @@ static void bereave(uint64_t n, bool noticed) {
     CHECK(!crash_wait(child->pid));
 }
 
-/* The same by two processes at once, so that the items of the second lie behind those of the first. */
+/* The same by two processes at once, so that the items of the second lie behind those of the first.
+   */
 static void requeued(bool noticed) {
   begin_joinable();
   for (uint64_t i = 0; i < ITEMS; i++) put(i);
@@ -374,8 +376,8 @@ static struct mpl_child *hold(uint64_t n) {
   return taker;
 }
 
-/* Sleepers on an empty queue, and those who wait for the end of all items, go on after a death; whoever
-   notices it says so. */
+/* Sleepers on an empty queue, and those who wait for the end of all items, go on after a death;
+   whoever notices it says so. */
 static void waking(void) {
   struct mpl_child *getter, *joiner;
   uint64_t number = 0;
@@ -633,7 +635,8 @@ static void shut(void) {
   CHECK(mpl_queue_shutdown(queue, true) == MPL_OK);
 }
 
-/* What is in the queue is dropped and finished; what was taken by the victim is, too, as it is dead. */
+/* What is in the queue is dropped and finished; what was taken by the victim is, too, as it is
+   dead. */
 static void verify_shut(bool finished) {
   bool closed = mpl_load64_rlx(&queue->state) == MPL_QUEUE_EMPTIED;
   CHECK(closed || !finished);

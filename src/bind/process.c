@@ -280,8 +280,9 @@ static int process_join(lua_State *L) {
 ** Ending
 */
 
-/* join_children([failed]): lets go of items in progress, flushes what was written, ends the daemons and waits
-   for the others; an interrupt raises. So does a deadlock, after the children were interrupted: nobody else can end it. */
+/* join_children([failed]): lets go of items in progress, flushes what was written, ends the daemons
+   and waits for the others; an interrupt raises. So does a deadlock, after the children were
+   interrupted: nobody else can end it. */
 static int process_join_children(lua_State *L) {
   mpl_queue_tasks_leave(!lua_toboolean(L, 1));
   fflush(NULL);

@@ -2,9 +2,9 @@
 ** process.Queue, and JoinableQueue, which is a Queue with two methods more
 **
 ** Values are encoded before the queue's lock is taken and decoded after it was released. Small ones
-** pass through a buffer on the C stack; large ones, and those with references, are messages in shared
-** memory, which the sender fills before and the receiver reads after. In a queue that keeps account of its
-** items (ds/queue_tasks.h) all are.
+** pass through a buffer on the C stack; large ones, and those with references, are messages in
+** shared memory, which the sender fills before and the receiver reads after. In a queue that keeps
+** account of its items (ds/queue_tasks.h) all are.
 */
 #include "bind/queue.h"
 
@@ -26,7 +26,8 @@ static const struct mpl_class queue_class, joinable_class;
 static struct mpl_handle *handle(lua_State *L) {
   struct mpl_handle *h = lua_touserdata(L, 1);
   if (h == NULL || lua_rawlen(L, 1) != sizeof *h ||
-      (h->class != &queue_class && h->class != &joinable_class && h->class != &mpl_queue_simple_class))
+      (h->class != &queue_class && h->class != &joinable_class &&
+       h->class != &mpl_queue_simple_class))
     mpl_class_wrong_self(L, 1);
   if (h->body == NULL) mpl_handle_dead(L);
   return h;
@@ -53,8 +54,8 @@ static uint64_t lost(lua_State *L, uint64_t kind) {
   return kind & ~(uint64_t)MPL_QUEUE_REQUEUE;
 }
 
-/* Makes an empty queue of a class, whose arguments are [maxsize | {maxsize=, name=, lost=}]; no limit if
-   maxsize is missing, nil, 0 or less. */
+/* Makes an empty queue of a class, whose arguments are [maxsize | {maxsize=, name=, lost=}]; no
+   limit if maxsize is missing, nil, 0 or less. */
 static int new(lua_State *L, enum mpl_object_type type, uint64_t kind) {
   static const char *const known[] = {"maxsize", "name", "lost", NULL};
   lua_Integer maxsize = 0;
@@ -75,7 +76,8 @@ static int new(lua_State *L, enum mpl_object_type type, uint64_t kind) {
   return 1;
 }
 
-/* Queue([maxsize | {maxsize=, name=, lost=}]): what dies with its taker is lost, unless `lost` is "requeue". */
+/* Queue([maxsize | {maxsize=, name=, lost=}]): what dies with its taker is lost, unless `lost` is
+   "requeue". */
 static int queue_new(lua_State *L) {
   return new(L, MPL_TYPE_QUEUE, 0);
 }
@@ -250,9 +252,9 @@ void mpl_queue_give_back(struct mpl_queue *q, const struct mpl_queue_batch *batc
   if (mpl_queue_unget(q, message) != MPL_OK) mpl_queue_drop(message);
 }
 
-/* Pushes the value of the first item; behind it, if it was got before by processes that died, nil and how
-   often it was got. Returns how many that are. If the value does not fit into memory the item goes back to
-   the queue. */
+/* Pushes the value of the first item; behind it, if it was got before by processes that died, nil
+   and how often it was got. Returns how many that are. If the value does not fit into memory the
+   item goes back to the queue. */
 static int push_item(lua_State *L, struct mpl_queue *q, struct mpl_queue_batch *batch) {
   const struct mpl_queue_got *item = &batch->item[0];
   if (item->message == 0 && mpl_codec_is_plain(batch->bytes + item->at)) {
@@ -308,8 +310,8 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
   }
 }
 
-/* Gets an item: its value, and behind it nil and a number if it is not its first time; nil, "empty"; nil,
-   "closed". */
+/* Gets an item: its value, and behind it nil and a number if it is not its first time; nil,
+   "empty"; nil, "closed". */
 int mpl_queue_get_value(lua_State *L, struct mpl_queue *q, int64_t deadline) {
   struct get g = {.op = {.attempt = get_attempt,
                          .give_up = get_give_up,
@@ -320,8 +322,8 @@ int mpl_queue_get_value(lua_State *L, struct mpl_queue *q, int64_t deadline) {
   return mpl_blocking_run(L, &g.op);
 }
 
-/* q:get([block[, timeout]]): the value, exactly one result (but value, nil, attempt if processes that died had
-   got it before); nil, "empty"; nil, "closed". */
+/* q:get([block[, timeout]]): the value, exactly one result (but value, nil, attempt if processes
+   that died had got it before); nil, "empty"; nil, "closed". */
 static int queue_get(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
   mpl_args_end(L, 3);
@@ -413,14 +415,15 @@ int mpl_queue_tostring(lua_State *L) {
   struct mpl_queue *q = h->body;
   luaL_Buffer b;
   luaL_buffinit(L, &b);
-  lua_pushfstring(L, "<%s at %p size=%I", h->class->name, (void *)q, (LUAI_UACINT)mpl_queue_size(q));
+  lua_pushfstring(L, "<%s at %p size=%I", h->class->name, (void *)q,
+                  (LUAI_UACINT)mpl_queue_size(q));
   luaL_addvalue(&b);
   if (q->maxsize != 0) {
     lua_pushfstring(L, " maxsize=%I", (LUAI_UACINT)q->maxsize);
     luaL_addvalue(&b);
   }
   if (h->class == &joinable_class) {
-    uint64_t finished = mpl_load64_acq(&q->finished); /* first, so that the difference is not negative */
+    uint64_t finished = mpl_load64_acq(&q->finished); /* first: the difference is not negative */
     lua_pushfstring(L, " unfinished=%I", (LUAI_UACINT)(mpl_load64_acq(&q->put) - finished));
     luaL_addvalue(&b);
   }

@@ -234,8 +234,8 @@ struct get_many {
   unsigned char bytes[BATCH_BYTES];
 };
 
-/* Notes in the list's field `attempts` how often the item about to be appended was got, if it is not its
-   first time. */
+/* Notes in the list's field `attempts` how often the item about to be appended was got, if it is
+   not its first time. */
 static void note_attempt(lua_State *L, const struct get_many *g, mpl_off message) {
   uint64_t attempt = g->q->kind != 0 ? mpl_queue_task_attempt(message) : 1;
   if (attempt == 1) return;
@@ -330,9 +330,9 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
   return 1;
 }
 
-/* q:get_many(max[, block[, timeout]]): waits for one item and takes as many as there are, up to max: a
-   list, with its length as the field n and, if processes that died had got some of them before, a table
-   `attempts` of their positions; nil, "empty"; nil, "closed". */
+/* q:get_many(max[, block[, timeout]]): waits for one item and takes as many as there are, up to
+   max: a list, with its length as the field n and, if processes that died had got some of them
+   before, a table `attempts` of their positions; nil, "empty"; nil, "closed". */
 int mpl_queue_get_many(lua_State *L) {
   struct get_many g;
   g.q = mpl_queue_self(L);

@@ -8,19 +8,19 @@
 #include "bind/interrupt.h"
 #include "bind/queue.h"
 
-/* q:task_done(): the item that this process got first of those that it has not finished is finished. Raises if
-   there is none, or the queue keeps no account of items. */
+/* q:task_done(): the item that this process got first of those that it has not finished is
+   finished. Raises if there is none, or the queue keeps no account of items. */
 int mpl_queue_done(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
   mpl_args_end(L, 1);
   if (q->kind == 0)
-    return luaL_error(L, "task_done: this queue keeps no account of what was got from it; make it with "
-                         "process.JoinableQueue() or process.Queue{lost = 'requeue'}");
+    return luaL_error(L, "task_done: this queue keeps no account of what was got from it; make it "
+                         "with process.JoinableQueue() or process.Queue{lost = 'requeue'}");
   enum mpl_status s;
   while ((s = mpl_queue_task_done(q)) == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);
   if (s == MPL_MISUSE)
-    return luaL_error(L, "task_done() called too many times: every item that was got is finished already; "
-                         "call it once after each get");
+    return luaL_error(L, "task_done() called too many times: every item that was got is finished "
+                         "already; call it once after each get");
   return s == MPL_OK ? 0 : mpl_args_raise(L, s);
 }
 

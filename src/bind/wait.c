@@ -62,6 +62,13 @@ static int look(struct wait *w) {
   return n;
 }
 
+/* The queue with this id, of whatever kind; NULL if it is none. */
+static struct mpl_queue *queue_of(uint64_t id) {
+  enum mpl_object_type type = mpl_object_type_of(id);
+  bool is = type == MPL_TYPE_QUEUE || type == MPL_TYPE_JOINABLE_QUEUE || type == MPL_TYPE_SIMPLE_QUEUE;
+  return is ? mpl_object_body(id, type) : NULL;
+}
+
 /* Enters the value on top of the stack, an element of the list, and pops it. False if it cannot be waited
    for. */
 static bool enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
@@ -78,7 +85,7 @@ static bool enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
   } else if ((t->event = mpl_object_body(id, MPL_TYPE_EVENT)) != NULL) {
     t->kind = EVENT;
     *ec = &t->event->changed;
-  } else if ((t->queue = mpl_object_body(id, MPL_TYPE_QUEUE)) != NULL) {
+  } else if ((t->queue = queue_of(id)) != NULL) {
     t->kind = QUEUE;
     *ec = &t->queue->not_empty;
   } else if ((t->child = mpl_process_child(L, -1)) != NULL) {

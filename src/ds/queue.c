@@ -191,8 +191,8 @@ static mpl_off tx_next_segment(struct mpl_queue *q, mpl_off *head, uint64_t *at)
   return left;
 }
 
-/* In a section: the caller takes a message: into its hand, or as an item in progress if `mine`, its taker,
-   is not NULL. */
+/* In a section: the caller takes a message: into its hand, or as an item in progress if `mine`, its
+   taker, is not NULL. */
 static void tx_take_message(mpl_off message, struct mpl_taker *mine, struct mpl_queue_batch *out) {
   out->item[out->n++] = (struct mpl_queue_got){.message = message};
   if (mine == NULL)
@@ -223,15 +223,16 @@ static bool tx_take_record(mpl_off head, uint64_t *at, struct mpl_taker *mine,
   return true;
 }
 
-static void tx_take_front(struct mpl_queue *q, struct mpl_taker *mine, struct mpl_queue_batch *out) {
+static void tx_take_front(struct mpl_queue *q, struct mpl_taker *mine,
+                          struct mpl_queue_batch *out) {
   mpl_off message = mpl_load64_rlx(&q->front);
   mpl_tx_store(&q->front, mpl_load64_rlx(&mpl_message_at(message)->next));
   mpl_tx_store(&q->front_count, mpl_load64_rlx(&q->front_count) - 1);
   tx_take_message(message, mine, out);
 }
 
-/* One section: items from the front, or from one segment, into the hand or as items in progress of `mine`.
-   Returns the segment left behind, which is in hand; 0: none. */
+/* One section: items from the front, or from one segment, into the hand or as items in progress of
+   `mine`. Returns the segment left behind, which is in hand; 0: none. */
 static mpl_off take_some(struct mpl_queue *q, int max, struct mpl_taker *mine,
                          struct mpl_queue_batch *out) {
   int first = out->n, messages = 0;
@@ -271,8 +272,9 @@ static uint64_t available(struct mpl_queue *q, struct mpl_wait *w) {
   return 0;
 }
 
-/* The same for a queue that keeps account: what dead processes had taken is looked for if somebody was
-   cleaned up after since the last time, and before waiting. Fills *mine if there is something. */
+/* The same for a queue that keeps account: what dead processes had taken is looked for if somebody
+   was cleaned up after since the last time, and before waiting. Fills *mine if there is something.
+   */
 static enum mpl_status available_tasks(struct mpl_queue *q, struct mpl_wait *w, uint64_t *n,
                                        struct mpl_taker **mine) {
   bool looked = mpl_queue_tasks_look(q, false);
@@ -284,11 +286,11 @@ static enum mpl_status available_tasks(struct mpl_queue *q, struct mpl_wait *w, 
 }
 
 /*
-** Gets up to `max` items, at most MPL_QUEUE_BATCH, as far as their bytes have room in `out`: each is
-** then the caller's alone, messages in its hand, or in progress if the queue keeps account. MPL_OK: at least
-** one; MPL_BLOCK: there is none (w says what to wait for); MPL_CLOSED: none, and there will be none;
-** MPL_TIMEOUT, MPL_SIGNAL, MPL_DAMAGED: the lock was not to be had. If the queue keeps account: MPL_NOMEM,
-** MPL_NOPRIVATE, and nothing has been got.
+** Gets up to `max` items, at most MPL_QUEUE_BATCH, as far as their bytes have room in `out`: each
+** is then the caller's alone, messages in its hand, or in progress if the queue keeps account.
+** MPL_OK: at least one; MPL_BLOCK: there is none (w says what to wait for); MPL_CLOSED: none, and
+** there will be none; MPL_TIMEOUT, MPL_SIGNAL, MPL_DAMAGED: the lock was not to be had. If the
+** queue keeps account: MPL_NOMEM, MPL_NOPRIVATE, and nothing has been got.
 */
 enum mpl_status mpl_queue_get(struct mpl_queue *q, int max, struct mpl_queue_batch *out,
                               struct mpl_wait *w, int64_t deadline) {
@@ -480,8 +482,8 @@ static enum mpl_status init(void *body, const void *arg) {
   return s == MPL_OK ? mpl_robust_init(&q->get_lock, MPL_RANK_STRUCTURE) : s;
 }
 
-/* An empty queue of one of the three types, to which the caller holds a reference; maxsize 0: no limit.
-   MPL_NOMEM, MPL_NOPRIVATE, MPL_ERRNO. */
+/* An empty queue of one of the three types, to which the caller holds a reference; maxsize 0: no
+   limit. MPL_NOMEM, MPL_NOPRIVATE, MPL_ERRNO. */
 enum mpl_status mpl_queue_new_as(enum mpl_object_type type, uint64_t maxsize, uint64_t kind,
                                  uint64_t *id) {
   struct plan plan = {.maxsize = maxsize, .kind = kind};

@@ -1,20 +1,23 @@
 /*
 ** The message queue: first in, first out, any number of processes at both ends.
 **
-** Items stand one behind the other in a chain of segments; one that is large or carries references is
-** a message of its own (shm/message.h) and only its offset stands there. Putters share one lock,
+** Items stand one behind the other in a chain of segments; one that is large or carries references
+** is a message of its own (shm/message.h) and only its offset stands there. Putters share one lock,
 ** getters another, and the two sides meet in two counters: items ever put, items ever got. An item
-** exists from the moment that `put` counts it and is gone when `got` does; both are published by the
-** commit of a section, so a death leaves an item in the queue or not, never torn and never twice.
+** exists from the moment that `put` counts it and is gone when `got` does; both are published by
+** the commit of a section, so a death leaves an item in the queue or not, never torn and never
+** twice.
 **
-** Guards: put_lock for the tail and `put`, get_lock for the head, the front and `got`. (The very first
-** segment is made head by its putter: no getter looks at the head before there is an item.) A segment is
-** written beyond the tail by the putter alone, and read before the tail by the getter alone.
+** Guards: put_lock for the tail and `put`, get_lock for the head, the front and `got`. (The very
+** first segment is made head by its putter: no getter looks at the head before there is an item.) A
+** segment is written beyond the tail by the putter alone, and read before the tail by the getter
+** alone.
 **
-** The front is a list of messages that were got and given back; they are got again before all others.
+** The front is a list of messages that were got and given back; they are got again before all
+** others.
 **
-** A queue may keep account of what was got from it: all its items are messages, and those that were got stay
-** the queue's until they are finished. That half is in queue_tasks.h.
+** A queue may keep account of what was got from it: all its items are messages, and those that were
+** got stay the queue's until they are finished. That half is in queue_tasks.h.
 */
 #ifndef MPL_DS_QUEUE_H
 #define MPL_DS_QUEUE_H
@@ -36,7 +39,7 @@
 #define MPL_QUEUE_MESSAGES 8
 
 /* Bits of `kind`. A queue that has one of them keeps account of what was got from it. */
-#define MPL_QUEUE_JOINABLE 1u /* items are finished one by one, by name; one may wait until all are */
+#define MPL_QUEUE_JOINABLE 1u /* only mpl_queue_task_done finishes an item */
 #define MPL_QUEUE_REQUEUE 2u  /* an item whose taker died before it was finished is got again */
 
 enum mpl_queue_state { MPL_QUEUE_OPEN, MPL_QUEUE_SHUT, MPL_QUEUE_EMPTIED };
@@ -70,7 +73,7 @@ struct mpl_queue {
   MPL_ALIGNED struct mpl_ec not_full;
   MPL_ALIGNED mpl_a64 takers; /* first of them, 0: none */
   struct mpl_taker spare;     /* one that needs no memory */
-  uint64_t deaths_seen;       /* what mpl_super()->recovered was when the takers were looked at last */
+  uint64_t deaths_seen;       /* mpl_super()->recovered when the takers were looked at last */
   mpl_a64 finished;           /* items ever finished; published */
   struct mpl_ec all_finished;
 };
@@ -83,8 +86,8 @@ struct mpl_queue_item {
   mpl_off message; /* 0: the pieces */
 };
 
-/* Items got: the bytes of each in `bytes`, or a message, which then lies in the caller's hand, or if the
-   queue keeps account is in progress. */
+/* Items got: the bytes of each in `bytes`, or a message, which then lies in the caller's hand, or
+   if the queue keeps account is in progress. */
 struct mpl_queue_got {
   mpl_off message; /* 0: the bytes */
   size_t at, size;

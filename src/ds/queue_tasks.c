@@ -7,7 +7,8 @@
 #include "shm/reflist.h"
 #include "shm/super.h"
 
-/* In the word `task` of a message: its taker is decoding it. The rest counts how often it was taken. */
+/* In the word `task` of a message: its taker is decoding it. The rest counts how often it was
+   taken. */
 #define DECODING ((uint64_t)1)
 #define TAKEN ((uint64_t)2)
 
@@ -19,8 +20,8 @@ static struct mpl_taker *taker_at(mpl_off taker) {
 ** Takers
 */
 
-/* The queues from which this process has taken, by id, and its takers there; private. A taker is there as
-   long as its queue and its process are. */
+/* The queues from which this process has taken, by id, and its takers there; private. A taker is
+   there as long as its queue and its process are. */
 struct place {
   uint64_t queue;
   mpl_off taker;
@@ -40,8 +41,8 @@ static struct place *own_place(uint64_t queue) {
   return NULL;
 }
 
-/* A place for a queue that has none: that of a queue which is no more, or a new one. NULL if there is no
-   memory. */
+/* A place for a queue that has none: that of a queue which is no more, or a new one. NULL if there
+   is no memory. */
 static struct place *own_place_new(void) {
   for (size_t i = 0; i < own.n; i++)
     if (mpl_object_type_of(own.place[i].queue) == MPL_TYPE_NONE) return &own.place[i];
@@ -58,8 +59,8 @@ static struct mpl_taker *mine(struct mpl_queue *q) {
   return p == NULL ? NULL : taker_at(p->taker);
 }
 
-/* Enters a taker for the caller. One of them, the spare, is there even if the queue's items have filled all
-   memory: what was put can be got. */
+/* Enters a taker for the caller. One of them, the spare, is there even if the queue's items have
+   filled all memory: what was put can be got. */
 static enum mpl_status taker_new(struct mpl_queue *q, mpl_off *out) {
   struct mpl_taker new = {.next = mpl_load64_rlx(&q->takers), .ident = mpl_slot_ident(mpl_self)};
   enum mpl_status s = mpl_heap_alloc(sizeof new, out);
@@ -94,8 +95,8 @@ enum mpl_status mpl_queue_taker(struct mpl_queue *q, struct mpl_taker **out) {
   return MPL_OK;
 }
 
-/* In a section: an empty taker leaves the list, in which `link` leads to it. It is in hand then, and must be
-   freed, unless it is the spare. */
+/* In a section: an empty taker leaves the list, in which `link` leads to it. It is in hand then,
+   and must be freed, unless it is the spare. */
 static void tx_remove_taker(struct mpl_queue *q, mpl_a64 *link, mpl_off taker) {
   mpl_tx_store(link, mpl_load64_rlx(&taker_at(taker)->next));
   if (taker == mpl_arena_off(&q->spare))
@@ -123,8 +124,8 @@ void mpl_queue_tx_take(struct mpl_taker *t, mpl_off message) {
   mpl_tx_store(&t->count, mpl_load64_rlx(&t->count) + 1);
 }
 
-/* In a section: takes a message out of the list of its taker, in which it stands behind `before`; 0: it is
-   the first. */
+/* In a section: takes a message out of the list of its taker, in which it stands behind `before`;
+   0: it is the first. */
 static void tx_unlink(struct mpl_taker *t, mpl_off before, mpl_off message) {
   mpl_off next = mpl_load64_rlx(&mpl_message_at(message)->next);
   mpl_tx_store(before == 0 ? &t->first : &mpl_message_at(before)->next, next);
@@ -137,8 +138,8 @@ void mpl_queue_tx_finished(struct mpl_queue *q, uint64_t n) {
   mpl_tx_publish(&q->finished, mpl_load64_rlx(&q->finished) + n);
 }
 
-/* Whom it concerns that the next item is finished: those who wait for all of them, and those who wait
-   whether one comes back to a queue that was shut down. */
+/* Whom it concerns that the next item is finished: those who wait for all of them, and those who
+   wait whether one comes back to a queue that was shut down. */
 static void tell_of_end(struct mpl_queue *q) {
   if (mpl_load64_acq(&q->put) == mpl_load64_rlx(&q->finished) + 1)
     mpl_tx_wake(&q->all_finished, MPL_EC_ALL);
@@ -179,7 +180,8 @@ static void drop(mpl_off message) {
 ** The dead
 */
 
-/* A dead taker goes. Its items go back to the front of the queue in one section, or are finished. */
+/* A dead taker goes. Its items go back to the front of the queue in one section, or are finished.
+   */
 static void bereave(struct mpl_queue *q, mpl_a64 *link, mpl_off taker) {
   struct mpl_taker *t = taker_at(taker);
   bool back = (q->kind & MPL_QUEUE_REQUEUE) != 0 && mpl_load64_acq(&q->state) != MPL_QUEUE_EMPTIED;
@@ -204,8 +206,9 @@ static void bereave(struct mpl_queue *q, mpl_a64 *link, mpl_off taker) {
   free_taker(q, taker);
 }
 
-/* Looks for dead takers if somebody was cleaned up after since the last look, or `anyway`. Says whether it
-   did. The caller calls mpl_tx_wake_flush and mpl_object_bury after it has released the lock. */
+/* Looks for dead takers if somebody was cleaned up after since the last look, or `anyway`. Says
+   whether it did. The caller calls mpl_tx_wake_flush and mpl_object_bury after it has released the
+   lock. */
 bool mpl_queue_tasks_look(struct mpl_queue *q, bool anyway) {
   uint64_t deaths = mpl_load64_acq(&mpl_super()->recovered);
   if (!anyway && deaths == q->deaths_seen) return false;
@@ -240,8 +243,8 @@ static const struct mpl_taker *other_taker(const struct mpl_queue *q) {
   return NULL;
 }
 
-/* Adds to a wait that it ends when a process dies: one taker is watched, the deaths of all others are seen
-   when somebody has noticed them. */
+/* Adds to a wait that it ends when a process dies: one taker is watched, the deaths of all others
+   are seen when somebody has noticed them. */
 void mpl_queue_tasks_watch(struct mpl_queue *q, struct mpl_wait *w) {
   const struct mpl_taker *t = other_taker(q);
   w->deaths = true;
@@ -255,8 +258,8 @@ bool mpl_queue_tasks_may_return(struct mpl_queue *q) {
          other_taker(q) != NULL;
 }
 
-/* Looks for dead takers, so that the size of the queue is what it should be. Where the lock is not to be had
-   it is as it is. */
+/* Looks for dead takers, so that the size of the queue is what it should be. Where the lock is not
+   to be had it is as it is. */
 void mpl_queue_tasks_refresh(struct mpl_queue *q) {
   if (mpl_section_enter(&q->get_lock, 0) != MPL_OK) return;
   mpl_queue_tasks_look(q, true);
@@ -285,7 +288,8 @@ static mpl_off before_of(const struct mpl_taker *t, mpl_off message) {
   return before;
 }
 
-/* Gives an item that could not be decoded back: it is the next one to be got, as if it had not been got. */
+/* Gives an item that could not be decoded back: it is the next one to be got, as if it had not been
+   got. */
 void mpl_queue_task_return(struct mpl_queue *q, mpl_off message) {
   struct mpl_message *m = mpl_message_at(message);
   if (mpl_robust_lock(&q->get_lock) == MPL_DAMAGED) return;
@@ -311,9 +315,9 @@ void mpl_queue_task_discard(struct mpl_queue *q, mpl_off message) {
   drop(message);
 }
 
-/* Finishes the oldest item that the caller has got and not finished; if there is none, and the queue is
-   joinable, one of another process, the oldest of that. MPL_OK; MPL_MISUSE if there is none at all;
-   MPL_SIGNAL, MPL_DAMAGED. */
+/* Finishes the oldest item that the caller has got and not finished; if there is none, and the
+   queue is joinable, one of another process, the oldest of that. MPL_OK; MPL_MISUSE if there is
+   none at all; MPL_SIGNAL, MPL_DAMAGED. */
 enum mpl_status mpl_queue_task_done(struct mpl_queue *q) {
   enum mpl_status s = mpl_section_enter(&q->get_lock, MPL_NEVER);
   if (s != MPL_OK) return s;
@@ -334,8 +338,8 @@ enum mpl_status mpl_queue_task_done(struct mpl_queue *q) {
   return message != 0 ? MPL_OK : MPL_MISUSE;
 }
 
-/* The caller asks for its next item: if the queue keeps account and nobody needs to say when an item is
-   finished, those that it has got before are. */
+/* The caller asks for its next item: if the queue keeps account and nobody needs to say when an
+   item is finished, those that it has got before are. */
 void mpl_queue_tasks_next(struct mpl_queue *q) {
   struct mpl_taker *t = q->kind == MPL_QUEUE_REQUEUE ? mine(q) : NULL;
   while (t != NULL && mpl_load64_rlx(&t->count) > 0) {
@@ -351,8 +355,8 @@ void mpl_queue_tasks_next(struct mpl_queue *q) {
   }
 }
 
-/* The caller ends: its items are finished, if it says so and nobody else says when they are; else they go
-   where those of the dead go, without waiting for that. */
+/* The caller ends: its items are finished, if it says so and nobody else says when they are; else
+   they go where those of the dead go, without waiting for that. */
 void mpl_queue_tasks_leave(bool finished) {
   own_place(0); /* forgets those of the parent */
   for (size_t i = 0; i < own.n; i++) {
@@ -363,7 +367,8 @@ void mpl_queue_tasks_leave(bool finished) {
     if (finished) mpl_queue_tasks_next(q);
     if (mpl_robust_lock(&q->get_lock) != MPL_DAMAGED) {
       mpl_a64 *link = &q->takers;
-      while (mpl_load64_rlx(link) != own.place[i].taker) link = &taker_at(mpl_load64_rlx(link))->next;
+      while (mpl_load64_rlx(link) != own.place[i].taker)
+        link = &taker_at(mpl_load64_rlx(link))->next;
       mpl_tx_wake(&q->not_empty, MPL_EC_ALL);
       mpl_tx_wake(&q->all_finished, MPL_EC_ALL);
       bereave(q, link, own.place[i].taker);
@@ -379,8 +384,8 @@ void mpl_queue_tasks_leave(bool finished) {
 ** Waiting until all items are finished
 */
 
-/* MPL_OK: every item that was put is finished; MPL_BLOCK: not yet (w says what to wait for); MPL_TIMEOUT,
-   MPL_SIGNAL, MPL_DAMAGED: the lock was not to be had. */
+/* MPL_OK: every item that was put is finished; MPL_BLOCK: not yet (w says what to wait for);
+   MPL_TIMEOUT, MPL_SIGNAL, MPL_DAMAGED: the lock was not to be had. */
 enum mpl_status mpl_queue_join_try(struct mpl_queue *q, struct mpl_wait *w, int64_t deadline) {
   enum mpl_status s = mpl_section_enter(&q->get_lock, deadline);
   if (s != MPL_OK) return s;
@@ -424,7 +429,8 @@ static bool walk_taker(struct mpl_taker *t, bool (*visit)(void *arg, mpl_off blo
                        bool (*ref)(void *arg, uint64_t id), void *arg) {
   uint64_t n = 0;
   mpl_off last = 0;
-  for (mpl_off m = mpl_load64_rlx(&t->first); m != 0; m = mpl_load64_rlx(&mpl_message_at(m)->next)) {
+  mpl_off m = mpl_load64_rlx(&t->first);
+  for (; m != 0; m = mpl_load64_rlx(&mpl_message_at(m)->next)) {
     if (!mpl_queue_walk_message(m, visit, ref, arg)) return false;
     last = m;
     n++;

@@ -62,8 +62,8 @@ static void wake_for(struct mpl_slot *slot) {
   mpl_os_futex_wake(mpl_slot_life_word(slot), INT32_MAX);
 }
 
-/* Whoever waits for something that a dead process may have had looks again. If the caller dies before it
-   has said so, its own death is what they are told. */
+/* Whoever waits for something that a dead process may have had looks again. If the caller dies
+   before it has said so, its own death is what they are told. */
 static void tell_of_death(void) {
   struct mpl_super *super = mpl_super();
   mpl_add64_ar(&super->recovered, 1);
