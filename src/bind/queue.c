@@ -318,7 +318,7 @@ int mpl_queue_get_value(lua_State *L, struct mpl_queue *q, int64_t deadline) {
                          .timed_out = empty,
                          .deadline = deadline},
                   .q = q};
-  mpl_queue_tasks_next(q);
+  if (q->kind != 0) mpl_queue_tasks_next(q);
   return mpl_blocking_run(L, &g.op);
 }
 
