@@ -12,7 +12,7 @@
 #include "bind/module.h"
 #include "bind/process.h"
 #include "ds/event.h"
-#include "ds/queue.h"
+#include "ds/queue_tasks.h"
 #include "proc/child.h"
 #include "proc/signal.h"
 #include "shm/many.h"
@@ -47,7 +47,9 @@ struct wait {
 static bool is_ready(const struct wait *w, const struct thing *t) {
   switch (t->kind) {
     case EVENT: return mpl_event_is_set(t->event);
-    case QUEUE: return mpl_queue_is_ready(t->queue);
+    case QUEUE:
+      if (t->queue->kind != 0) mpl_queue_tasks_refresh(t->queue);
+      return mpl_queue_is_ready(t->queue);
     case CHILD: return mpl_child_ended(t->child);
     case MEMBER: return !mpl_slot_ident_lives(t->ident);
     default: return w->many.fd[t->fd].revents != 0;
@@ -69,9 +71,13 @@ static struct mpl_queue *queue_of(uint64_t id) {
   return is ? mpl_object_body(id, type) : NULL;
 }
 
+static void add(struct wait *w, struct mpl_ec *ec) {
+  w->many.ec[w->many.nec++] = ec;
+}
+
 /* Enters the value on top of the stack, an element of the list, and pops it. False if it cannot be waited
    for. */
-static bool enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
+static bool enter(lua_State *L, struct wait *w) {
   struct thing *t = &w->thing[w->n];
   uint64_t id = mpl_handle_id(L, -1);
   if (lua_type(L, -1) == LUA_TNUMBER) {
@@ -81,13 +87,14 @@ static bool enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
   } else if (lua_type(L, -1) == LUA_TSTRING) { /* an identity, made distinct from a descriptor */
     t->kind = MEMBER;
     t->ident = strtoull(lua_tostring(L, -1), NULL, 10);
-    *ec = &mpl_super()->died;
+    add(w, &mpl_super()->died);
   } else if ((t->event = mpl_object_body(id, MPL_TYPE_EVENT)) != NULL) {
     t->kind = EVENT;
-    *ec = &t->event->changed;
+    add(w, &t->event->changed);
   } else if ((t->queue = queue_of(id)) != NULL) {
     t->kind = QUEUE;
-    *ec = &t->queue->not_empty;
+    add(w, &t->queue->not_empty);
+    if (t->queue->kind != 0) add(w, &mpl_super()->died); /* a dead taker's items come back */
   } else if ((t->child = mpl_process_child(L, -1)) != NULL) {
     t->kind = CHILD;
   } else {
@@ -103,18 +110,16 @@ static bool enter(lua_State *L, struct wait *w, struct mpl_ec **ec) {
 static struct wait *enter_all(lua_State *L) {
   lua_Integer n = luaL_len(L, 1);
   size_t things = (size_t)n * sizeof(struct thing), fds = (size_t)n * sizeof(struct pollfd);
-  char *memory = lua_newuserdatauv(
-      L, sizeof(struct wait) + things + (size_t)n * sizeof(struct mpl_ec *) + fds, 0);
+  size_t ecs = (size_t)n * 2 * sizeof(struct mpl_ec *); /* two at most for each */
+  char *memory = lua_newuserdatauv(L, sizeof(struct wait) + things + ecs + fds, 0);
   struct wait *w = (struct wait *)(void *)memory;
   memory += sizeof(struct wait) + things;
   memset(w, 0, sizeof *w);
   w->many.ec = (struct mpl_ec **)(void *)memory;
-  w->many.fd = (struct pollfd *)(void *)(memory + (size_t)n * sizeof(struct mpl_ec *));
+  w->many.fd = (struct pollfd *)(void *)(memory + ecs);
   for (lua_Integer i = 1; i <= n; i++) {
-    struct mpl_ec *ec = NULL;
     lua_rawgeti(L, 1, i);
-    if (!enter(L, w, &ec)) break;
-    if (ec != NULL) w->many.ec[w->many.nec++] = ec;
+    if (!enter(L, w)) break;
   }
   return w;
 }
