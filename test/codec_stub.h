@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "bind/codec.h"
+#include "bind/descriptor.h"
 #include "bind/handle.h"
 
 #define STUB_TYPE "stub.object"
@@ -60,6 +61,17 @@ void mpl_handle_push(lua_State *L, uint64_t id) {
   uint64_t *object = lua_newuserdatauv(L, sizeof *object, 0);
   *object = id;
   luaL_setmetatable(L, STUB_TYPE);
+}
+
+/* There are no descriptors. */
+bool mpl_descriptor_get(lua_State *L, int idx, struct mpl_descriptor *out) {
+  (void)L, (void)idx, (void)out;
+  return false;
+}
+
+void mpl_descriptor_push(lua_State *L, const struct mpl_descriptor *descriptor, uint64_t parcel) {
+  (void)descriptor, (void)parcel;
+  luaL_error(L, "there are no descriptors");
 }
 
 /* process.object(id): a handle. */

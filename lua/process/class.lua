@@ -26,6 +26,7 @@ local current, current_pid
 
 -- Children that the process with this pid has started and that, as far as it knows, have not ended.
 local children, children_pid = {}, core.getpid()
+local NO_CHILDREN = {} -- never changed
 
 local Process
 
@@ -83,7 +84,7 @@ local function make_current()
     daemon = inherited and inherited.daemon or false,
     authkey = inherited and inherited.authkey or core.random(32),
     path = inherited and inherited.path, made = inherited and inherited.made or 0,
-    started = true, is_self = true, parent_object = current, parent_pid = current_pid,
+    started = true, is_self = true, parent_name = inherited and inherited.name, parent_pid = current_pid,
   }
   return self
 end
@@ -157,7 +158,7 @@ local function parent_process()
   if not st.parent then
     local name, pid = core.member(ident)
     pid = pid or st.parent_pid
-    st.parent = setmetatable({ [STATE] = ident, name = name or st.parent_object.name, pid = pid,
+    st.parent = setmetatable({ [STATE] = ident, name = name or st.parent_name, pid = pid,
       ident = pid }, parent_mt)
   end
   return st.parent
@@ -309,7 +310,7 @@ local function new_state(class)
     name = class.class_name .. "-" .. path, path = path, daemon = parent.daemon,
     authkey = parent.authkey, args = NO_ARGS, parent_pid = core.getpid(), target = nil,
     kwargs = nil, started = nil, child = nil, exitcode = nil, closed = nil,
-    is_self = nil, made = nil, parent_ident = nil, parent_object = nil,
+    is_self = nil, made = nil, parent_ident = nil, parent_name = nil,
   }
 end
 
@@ -412,8 +413,10 @@ local function child_main(self)
   local pid, ident, parent = core.getpid(), core.identity()
   exit.begin_child()
   st.is_self, st.started = true, true
-  st.parent_ident, st.parent_object = parent, current
+  st.parent_ident, st.parent_name = parent, current[STATE].name
   current, current_pid = self, pid
+  children, children_pid = NO_CHILDREN, 0
+  core.close_unreached(self)
   math.randomseed(SEED, ident)
   self:run()
 end

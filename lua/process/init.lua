@@ -34,6 +34,8 @@ local process = {
   Queue = core.Queue,
   JoinableQueue = core.JoinableQueue,
   SimpleQueue = core.SimpleQueue,
+  Pipe = core.Pipe,
+  fd = core.fd,
 
   Value = core.Value,
   Array = core.Array,

@@ -162,6 +162,18 @@ int mpl_os_futex_wake(mpl_a32 *word, int n) {
 }
 
 /*
+** Sleeps until the descriptor is ready for one of the events of poll(2), is closed or broken, a signal came
+** or `limit` has passed, which the system reads as the sleep begins: a handler that ran before has
+** its say if it writes there. (The C library's ppoll would read it earlier.) Changes *limit.
+** 1: ready; 0: the time has passed; -1 and errno.
+*/
+int mpl_os_poll_one(int fd, short events, struct timespec *limit) {
+  struct pollfd p = {.fd = fd, .events = events};
+  MPL_POINT();
+  return (int)syscall(SYS_ppoll, &p, 1, limit, NULL, 0);
+}
+
+/*
 ** The one timer of a process. Straight system calls, so that a signal handler may use them.
 */
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/atomic.h"
 
@@ -41,6 +42,8 @@ int mpl_os_futex_wait(mpl_a32 *word, uint32_t seen, int64_t deadline);
 int mpl_os_futex_waitv(const struct mpl_os_word *words, int n, int64_t deadline);
 bool mpl_os_has_waitv(void);
 int mpl_os_futex_wake(mpl_a32 *word, int n);
+
+int mpl_os_poll_one(int fd, short events, struct timespec *limit);
 
 int mpl_os_timer_create(int sig);
 void mpl_os_timer_set(int64_t period);

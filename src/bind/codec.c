@@ -62,6 +62,8 @@ int mpl_codec_dumps(lua_State *L) {
   lua_settop(L, 1);
   struct mpl_codec_out *out = push_out(L);
   mpl_codec_encode_flat(L, 1, out);
+  if (out->parcels)
+    return luaL_error(L, "dumps: a descriptor is no text; send it through a queue or a pipe");
   size_t size = HEAD + out->nrefs * ID_BYTES + out->size;
   luaL_Buffer dump;
   char *p = luaL_buffinitsize(L, &dump, size);

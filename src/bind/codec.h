@@ -36,6 +36,7 @@ struct mpl_codec_out {
   size_t size;    /* bytes of the whole message */
   uint64_t *refs; /* ids of the shared objects in the message, each once, in order of mention */
   size_t nrefs;
+  bool parcels;   /* parcels are among them, which live as long as this or a message refers to them */
   /* The rest is the codec's own. */
   size_t cut; /* bytes that belong to earlier pieces */
   size_t pieces_room;
@@ -47,6 +48,7 @@ struct mpl_codec_out {
 
 void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out);
 void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out);
+void mpl_codec_encode_nothing(struct mpl_codec_out *out);
 void mpl_codec_release(struct mpl_codec_out *out);
 void mpl_codec_decode(lua_State *L, const void *data, size_t size, const uint64_t *refs,
                       size_t nrefs);

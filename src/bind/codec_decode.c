@@ -22,6 +22,7 @@
 #include "bind/codec.h"
 #include "bind/codec_format.h"
 #include "bind/codec_names.h"
+#include "bind/descriptor.h"
 #include "bind/handle.h"
 
 /* Lua stack that one step needs. */
@@ -166,10 +167,10 @@ static void push_named(struct decoder *d, bool is_member) {
   lua_pop(L, 1);
 }
 
-static void push_object(struct decoder *d) {
+static uint64_t take_ref(struct decoder *d) {
   uint64_t index = take_count(d);
   if (index >= d->nrefs) damaged(d->L, "a shared object is not in its list");
-  mpl_handle_push(d->L, d->refs[index]);
+  return d->refs[index];
 }
 
 /* What is mentioned again */
@@ -299,6 +300,17 @@ static void open_function(struct decoder *d, unsigned tag) {
   note_first(d, tag);
 }
 
+static void push_descriptor(struct decoder *d, unsigned tag) {
+  struct mpl_descriptor descriptor = {.fd = -1};
+  uint64_t parcel = take_ref(d);
+  if ((tag & ~(unsigned)TAG_SHARED) == TAG_CONNECTION) {
+    descriptor.pipe = take_ref(d);
+    descriptor.flags = *take(d, 1);
+  }
+  mpl_descriptor_push(d->L, &descriptor, parcel);
+  note_first(d, tag);
+}
+
 /* Reads one value. Returns true if it is on top of the stack, false if it is an object on top whose
 ** parts follow, for which a frame was opened. */
 static bool read_value(struct decoder *d) {
@@ -311,6 +323,11 @@ static bool read_value(struct decoder *d) {
   if ((tag & ~(unsigned)(TAG_CODE_AT | TAG_SHARED)) == TAG_FUNCTION) {
     open_function(d, tag);
     return false;
+  }
+  if ((tag & ~(unsigned)TAG_SHARED) == TAG_DESCRIPTOR ||
+      (tag & ~(unsigned)TAG_SHARED) == TAG_CONNECTION) {
+    push_descriptor(d, tag);
+    return true;
   }
   switch (tag) {
     case TAG_NULL:
@@ -327,7 +344,7 @@ static bool read_value(struct decoder *d) {
       push_earlier(d);
       return true;
     case TAG_OBJECT:
-      push_object(d);
+      mpl_handle_push(d->L, take_ref(d));
       return true;
     default:
       damaged(d->L, "an unknown kind of value");

@@ -11,16 +11,20 @@
 */
 #include "bind/codec.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "bind/args.h"
 #include "bind/codec_names.h"
 #include "bind/codec_out.h"
 #include "bind/codec_path.h"
 #include "bind/codec_seen.h"
+#include "bind/descriptor.h"
 #include "bind/handle.h"
+#include "ds/parcel.h"
 
 /* Lua stack that one step needs: object, key, value, copy of the key, and scratch. */
 #define STEP_SLOTS 12
@@ -61,6 +65,8 @@ struct encoder {
   int names_index;
   bool fresh; /* the names have just been rebuilt */
   enum mpl_codec_failure failure;
+  enum mpl_status status; /* of FAILURE_DESCRIPTOR, and errno */
+  int error;
   size_t depth;
   size_t room;
   struct frame *frames;
@@ -155,15 +161,47 @@ static enum result write_name_only(struct encoder *e) {
   return fail(e, e->fresh ? FAILURE_KIND : FAILURE_NAMES);
 }
 
-static enum result write_userdata(struct encoder *e) {
-  uint64_t id = mpl_handle_id(e->L, -1);
-  if (id == 0) return write_name_only(e);
+/* Index of an object in the list, into which it is entered at its first mention. Returns false if there
+** is no memory. */
+static bool enter_ref(struct encoder *e, uint64_t id, size_t *index) {
   struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->handles, id);
-  size_t number = entry != NULL ? (size_t)(entry - e->handles.entries) : e->out->nrefs;
-  if (entry == NULL && !(mpl_codec_seen_add(&e->handles, id, 0) &&
-                         mpl_codec_out_add_ref(e->out, id)))
+  *index = entry != NULL ? (size_t)(entry - e->handles.entries) : e->out->nrefs;
+  return entry != NULL ||
+         (mpl_codec_seen_add(&e->handles, id, 0) && mpl_codec_out_add_ref(e->out, id));
+}
+
+/* Writes the Connection or descriptor on top, as a parcel that the encoding refers to. */
+static enum result write_descriptor(struct encoder *e, const struct mpl_descriptor *d) {
+  const void *object = lua_touserdata(e->L, -1);
+  enum result result;
+  if (write_again(e, TAG_AGAIN, object, &result)) return result;
+  uint64_t parcel;
+  e->status = mpl_parcel_new(d->fd, &parcel);
+  e->error = errno;
+  if (e->status != MPL_OK) return fail(e, FAILURE_DESCRIPTOR);
+  size_t index;
+  if (!enter_ref(e, parcel, &index)) {
+    mpl_parcel_release(&parcel, 1);
     return fail(e, FAILURE_MEMORY);
-  return written(e, mpl_codec_out_tag(e->out, TAG_OBJECT) && mpl_codec_out_count(e->out, number));
+  }
+  e->out->parcels = true;
+  bool done = write_first(e, d->pipe != 0 ? TAG_CONNECTION : TAG_DESCRIPTOR, object) &&
+              mpl_codec_out_count(e->out, index);
+  if (d->pipe != 0)
+    done = done && enter_ref(e, d->pipe, &index) && mpl_codec_out_count(e->out, index) &&
+           mpl_codec_out_tag(e->out, d->flags);
+  return written(e, done);
+}
+
+static enum result write_userdata(struct encoder *e) {
+  struct mpl_descriptor descriptor;
+  size_t index;
+  uint64_t id = mpl_handle_id(e->L, -1);
+  if (id != 0)
+    return written(e, enter_ref(e, id, &index) && mpl_codec_out_tag(e->out, TAG_OBJECT) &&
+                          mpl_codec_out_count(e->out, index));
+  if (mpl_descriptor_get(e->L, -1, &descriptor)) return write_descriptor(e, &descriptor);
+  return write_name_only(e);
 }
 
 /* Writes the table or Lua function on top by name if it is the globals table or a module. */
@@ -450,6 +488,7 @@ static void start(struct encoder *e, lua_State *L, struct mpl_codec_out *out, si
   e->frames = e->initial_frames;
   e->room = sizeof e->initial_frames / sizeof *e->initial_frames;
   e->depth = 0;
+  e->error = 0;
   mpl_codec_seen_init(&e->objects);
   mpl_codec_seen_init(&e->codes);
   mpl_codec_seen_init(&e->handles);
@@ -480,6 +519,8 @@ static bool encode_parts(lua_State *L, int idx, struct mpl_codec_out *out, size_
   if (!done) {
     if (e.failure != FAILURE_MEMORY) read_path(&e, &path);
     mpl_codec_release(out);
+    errno = e.error;
+    if (e.failure == FAILURE_DESCRIPTOR) path.reason = mpl_args_text(e.status);
   }
   drop(&e);
   if (!done && e.failure != FAILURE_NAMES) mpl_codec_path_raise(L, e.failure, &path);
@@ -512,4 +553,9 @@ void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out) {
 /* As mpl_codec_encode, but with a copy of everything, in one piece. */
 void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out) {
   encode(L, idx, out, SIZE_MAX);
+}
+
+/* An encoding of nothing at all: to be released like others. */
+void mpl_codec_encode_nothing(struct mpl_codec_out *out) {
+  mpl_codec_out_start(out);
 }

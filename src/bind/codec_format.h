@@ -7,7 +7,7 @@
 **   80..bf            a string of 0 to 63 bytes, then the bytes
 **   c0..              see below; counts are LEB128 unless a width is given, all is little-endian
 **
-** Tables, functions and upvalues are numbered from 1 in the order of first mention; a later mention
+** Tables, functions, upvalues and descriptors are numbered from 1 in the order of first mention; a later mention
 ** is that number. The first mention of one that is mentioned again has the flag SHARED, so that a
 ** decoder keeps those only, and a message without shared parts costs nothing.
 **
@@ -39,6 +39,8 @@ enum mpl_codec_tag {
   TAG_AGAIN,   /* count: the number of a table or function mentioned before */
   TAG_OBJECT,  /* count: index in the list of shared objects, from 0 */
   TAG_END,
+  TAG_DESCRIPTOR = 0xd0, /* a count: index of its parcel in that list; with TAG_SHARED */
+  TAG_CONNECTION = 0xd8, /* the same, a count: index of its pipe, flags8; with TAG_SHARED */
   TAG_TABLE = 0xe0,    /* with TAG_LIST, TAG_CLASS, TAG_SHARED */
   TAG_FUNCTION = 0xe8, /* with TAG_CODE_AT, TAG_SHARED */
   TAG_UPVALUE = 0xf0,  /* with TAG_SHARED */

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "ds/parcel.h"
+
 /* Makes room for n more pieces. */
 static bool reserve_pieces(struct mpl_codec_out *out, size_t n) {
   if (out->pieces_room - out->npieces >= n) return true;
@@ -58,7 +60,8 @@ bool mpl_codec_out_finish_pieces(struct mpl_codec_out *out) {
 ** */
 void mpl_codec_release(struct mpl_codec_out *out) {
   bool pieces = out->pieces != out->initial_pieces, refs = out->refs != out->initial_refs;
-  if (!pieces && !refs && out->bytes.data == out->initial_bytes) return;
+  if (out->parcels) mpl_parcel_release(out->refs, out->nrefs);
+  if (!pieces && !refs && !out->parcels && out->bytes.data == out->initial_bytes) return;
   if (pieces) free(out->pieces);
   if (refs) free(out->refs);
   mpl_buf_free(&out->bytes);

@@ -26,6 +26,7 @@ static inline void mpl_codec_out_start(struct mpl_codec_out *out) {
   out->pieces_room = sizeof out->initial_pieces / sizeof *out->initial_pieces;
   out->refs = out->initial_refs;
   out->refs_room = sizeof out->initial_refs / sizeof *out->initial_refs;
+  out->parcels = false;
   out->npieces = out->size = out->nrefs = out->cut = 0;
 }
 

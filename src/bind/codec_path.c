@@ -126,6 +126,9 @@ void mpl_codec_path_raise(lua_State *L, enum mpl_codec_failure failure,
                  "process.register(name, metatable)",
                  p->text);
       break;
+    case FAILURE_DESCRIPTOR:
+      luaL_error(L, "cannot send a %s: at %s: %s", push_kind(L, -1), p->text, p->reason);
+      break;
     case FAILURE_DEPTH:
       luaL_error(L, "cannot send a value nested more than %d levels deep: at %s",
                  MPL_CODEC_MAX_DEPTH, p->text);

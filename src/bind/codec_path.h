@@ -16,10 +16,12 @@ enum mpl_codec_failure {
   FAILURE_DEPTH,
   FAILURE_KIND,      /* the value on top cannot be sent */
   FAILURE_METATABLE, /* nor can the table on top, for its metatable */
+  FAILURE_DESCRIPTOR, /* nor can the one on top, for a reason of the system's */
   FAILURE_NAMES      /* the cache of names may be out of date; never raised */
 };
 
 struct mpl_codec_path {
+  const char *reason; /* of FAILURE_DESCRIPTOR */
   size_t size;
   char text[1200]; /* ends in a zero; cut off if the steps are very long */
 };

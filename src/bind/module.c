@@ -12,6 +12,7 @@
 #include "bind/handle.h"
 #include "bind/hold.h"
 #include "bind/interrupt.h"
+#include "ds/parcel.h"
 #include "proc/fork.h"
 #include "proc/signal.h"
 #include "shm/super.h"
@@ -42,6 +43,7 @@ int luaopen_process_core(lua_State *L) {
     if (mpl_shm_create() != MPL_OK)
       return luaL_error(L, "process: cannot make the shared memory: %s%s", strerror(errno),
                         errno == EINVAL ? " (is MPL_SHM_SIZE a size such as 512M?)" : "");
+    if (mpl_parcel_open() != MPL_OK) return luaL_error(L, "process: %s", strerror(errno));
     mpl_signal_hear_interrupts();
     mpl_signal_hear_children();
 #if defined(MPL_SHARED)
@@ -62,6 +64,9 @@ int luaopen_process_core(lua_State *L) {
   mpl_queue_open(L);
   mpl_cells_open(L);
   mpl_queue_simple_open(L);
+  mpl_connection_open(L);
+  mpl_fd_open(L);
+  mpl_reach_open(L);
   mpl_process_open(L);
   mpl_wait_open(L);
   mpl_stats_open(L);

@@ -415,23 +415,13 @@ static void dismantle(void *body) {
   mpl_heap_free(mpl_self, last);
 }
 
-/* For the checker: names the message and what it refers to. */
-bool mpl_queue_walk_message(mpl_off message, bool (*visit)(void *arg, mpl_off block),
-                            bool (*ref)(void *arg, uint64_t id), void *arg) {
-  if (!visit(arg, message)) return false;
-  struct mpl_message *m = mpl_message_at(message);
-  for (uint64_t i = 0; i < mpl_load64_rlx(&m->nrefs); i++)
-    if (!ref(arg, mpl_load64_rlx(&m->ref[i]))) return false;
-  return true;
-}
-
 /* Follows the records from the head, as many as there must be, and must end at the tail. */
 static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
                  bool (*ref)(void *arg, uint64_t id), void *arg) {
   struct mpl_queue *q = body;
   uint64_t front = 0;
   for (mpl_off m = mpl_load64_rlx(&q->front); m != 0; m = mpl_load64_rlx(&mpl_message_at(m)->next)) {
-    if (!mpl_queue_walk_message(m, visit, ref, arg)) return false;
+    if (!mpl_message_walk(m, visit, ref, arg)) return false;
     front++;
   }
   if (front != mpl_load64_rlx(&q->front_count)) return false;
@@ -448,8 +438,7 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
       if (!visit(arg, s)) return false;
       continue;
     }
-    if ((word & KIND_MASK) == MESSAGE &&
-        !mpl_queue_walk_message(*word_at(s, at + 8), visit, ref, arg))
+    if ((word & KIND_MASK) == MESSAGE && !mpl_message_walk(*word_at(s, at + 8), visit, ref, arg))
       return false;
     at += (word & KIND_MASK) == MESSAGE ? 16 : 8 + padded(word >> KIND_BITS);
     n--;

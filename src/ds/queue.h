@@ -113,7 +113,5 @@ enum mpl_status mpl_queue_shutdown(struct mpl_queue *q, bool immediate);
 bool mpl_queue_is_ready(struct mpl_queue *q);
 uint64_t mpl_queue_size(struct mpl_queue *q);
 void mpl_queue_pass_on(struct mpl_queue *q, bool getter);
-bool mpl_queue_walk_message(mpl_off message, bool (*visit)(void *arg, mpl_off block),
-                            bool (*ref)(void *arg, uint64_t id), void *arg);
 
 #endif

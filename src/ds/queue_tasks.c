@@ -431,7 +431,7 @@ static bool walk_taker(struct mpl_taker *t, bool (*visit)(void *arg, mpl_off blo
   mpl_off last = 0;
   mpl_off m = mpl_load64_rlx(&t->first);
   for (; m != 0; m = mpl_load64_rlx(&mpl_message_at(m)->next)) {
-    if (!mpl_queue_walk_message(m, visit, ref, arg)) return false;
+    if (!mpl_message_walk(m, visit, ref, arg)) return false;
     last = m;
     n++;
   }

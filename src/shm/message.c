@@ -64,7 +64,7 @@ void mpl_message_drop(struct mpl_slot *holder, mpl_off message) {
   mpl_heap_free(holder, message);
 }
 
-/* For the checker (struct mpl_object_ops): of the structure that owns the message. */
+/* For the walk of the structure that owns it (struct mpl_object_ops). */
 bool mpl_message_walk(mpl_off message, bool (*visit)(void *arg, mpl_off block),
                       bool (*ref)(void *arg, uint64_t id), void *arg) {
   if (!visit(arg, message)) return false;

@@ -60,6 +60,7 @@ static enum mpl_status fill(uint64_t cap) {
   enum mpl_status s = mpl_slot_create(&super->slots, slots);
   if (s == MPL_OK) s = mpl_heap_create(&super->heap, heap, FIRST_SIZE, cap);
   if (s == MPL_OK) s = mpl_object_create_table(&super->objects);
+  if (s == MPL_OK) s = mpl_robust_init(&super->parcel_lock, MPL_RANK_STRUCTURE);
   return s;
 }
 

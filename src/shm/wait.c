@@ -34,15 +34,19 @@ static MPL_PER_PROCESS int64_t budget = SPIN_LEAST;
 /* The event count that this process sleeps on, or is about to. */
 static MPL_PER_PROCESS mpl_a32 *volatile sleeping_on;
 
+/* How long this process sleeps on a descriptor, or is about to. */
+static MPL_PER_PROCESS struct timespec sleeping_for;
+
 /*
 ** For signal handlers: makes the sleep of this process end, also if it is only about to begin. The word
 ** that it sleeps on is changed under its eyes, so that one word is enough to sleep on; to others who
-** sleep on it this is a signal without a cause.
+** sleep on it this is a signal without a cause. A sleep on a descriptor gets no time.
 */
 void mpl_wait_ring(void) {
   if (mpl_self != NULL) mpl_add32_ar(&mpl_self->doorbell, 1);
   mpl_a32 *word = sleeping_on;
   if (word != NULL) mpl_add32_ar(word, MPL_EC_ONE);
+  *(volatile struct timespec *)&sleeping_for = (struct timespec){0, 0};
 }
 
 /* Lets others know on which CPU this process runs. */
@@ -134,6 +138,21 @@ static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
   return s;
 }
 
+/* Sleeps on a descriptor. A signal ends the system call; one that comes before it has set the time to 0. */
+static enum mpl_status sleep_on_fd(const struct mpl_wait *w, int64_t deadline) {
+  int64_t left = MPL_NS_PER_S * 3600;
+  if (deadline != MPL_NEVER) {
+    left = deadline - mpl_os_now();
+    if (left <= 0) return MPL_TIMEOUT;
+  }
+  sleeping_for.tv_sec = (time_t)(left / MPL_NS_PER_S);
+  sleeping_for.tv_nsec = (long)(left % MPL_NS_PER_S);
+  mpl_fence_death();
+  if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
+  mpl_os_poll_one(w->fd, w->events, &sleeping_for);
+  return MPL_OK; /* whatever ended it: the next try tells */
+}
+
 /* One step of waiting after a try that said MPL_BLOCK. MPL_OK: try again; MPL_TIMEOUT; MPL_SIGNAL;
    MPL_DEADLOCK. */
 enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
@@ -150,6 +169,7 @@ enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
       }
       /* fall through */
     case ARM:
+      if (w->events != 0) return sleep_on_fd(w, deadline);
       w->armed = mpl_ec_arm(w->ec);
       if (w->deaths) w->armed_deaths = mpl_ec_arm(&mpl_super()->died);
       w->phase = SLEEP;

@@ -25,6 +25,8 @@ struct mpl_wait {
   bool mortal;          /* the death of the peer ends the wait */
   bool deaths;          /* and so does any death, as soon as somebody has cleaned up after it */
   bool stream;          /* what comes may be followed by more at once */
+  short events;         /* of poll(2): not 0, and the wait is for `fd` and not for `ec` */
+  int fd;
   /* private */
   int phase;
   uint32_t armed;
