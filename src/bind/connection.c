@@ -146,6 +146,8 @@ static int connection_fileno(lua_State *L) {
 /* c:close(): this process is done with this end; a second one does nothing. Also __gc and __close. */
 static int connection_close(lua_State *L) {
   mpl_connection_shut(mpl_class_self(L, 1));
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, 1);
   return 0;
 }
 

@@ -25,7 +25,7 @@ enum mpl_connection_flag {
 struct mpl_connection {
   int fd; /* -1: closed */
   unsigned flags;
-  struct mpl_pipe *pipe; /* its handle is the first user value */
+  struct mpl_pipe *pipe; /* as long as it is open; its handle is the user value */
   bool reached;          /* for bind/reach.c */
   struct mpl_connection *next, **link; /* in the list, while it is open */
   unsigned char *kept; /* a packet that was received and could not be delivered; NULL: none */

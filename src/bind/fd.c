@@ -125,7 +125,7 @@ bool mpl_descriptor_get(lua_State *L, int idx, struct mpl_descriptor *out) {
   const struct mpl_connection *c = mpl_connection_test(L, idx);
   const struct fd *fd = c == NULL ? test_fd(L, idx) : NULL;
   *out = (struct mpl_descriptor){.fd = c != NULL ? c->fd : fd != NULL ? fd->number : -1};
-  if (c != NULL) {
+  if (out->fd >= 0 && c != NULL) {
     out->flags = c->flags;
     out->pipe = mpl_object_id_of(c->pipe);
   }

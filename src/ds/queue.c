@@ -375,7 +375,10 @@ enum mpl_status mpl_queue_shutdown(struct mpl_queue *q, bool immediate) {
   mpl_tx_commit();
   mpl_robust_unlock(&q->put_lock);
   mpl_tx_wake_flush();
-  if (immediate) drop_items(q);
+  if (immediate) {
+    drop_items(q);
+    mpl_object_bury();
+  }
   return MPL_OK;
 }
 

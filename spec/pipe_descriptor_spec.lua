@@ -1,0 +1,192 @@
+-- Connections and descriptors that are sent to other processes.
+
+local support = require "spec.support"
+
+describe("a connection that is sent", function()
+  local out = support.fixture [[
+    local q = process.Queue()
+    local a, b = process.Pipe()
+    q:put(b)
+    b:close()
+    local c = q:get()
+    report("kind", (tostring(c):gsub("0x%x+ fd=%d+", "ADDRESS")), c.readable, c.writable)
+    c:send("hello")
+    report("works", a:recv())
+    a:send("back")
+    report("both ways", c:recv())
+    c:close()
+    report("no copy is left", a:recv())
+
+    -- A worker gets each of its connections from a queue.
+    local jobs = process.Queue()
+    local p = process.Process(function()
+      for job in jobs:items() do
+        job.to:send(job.n * 2)
+        job.to:close()
+      end
+    end):start()
+    local sum = 0
+    for i = 1, 20 do
+      local r, w = process.Pipe(false)
+      jobs:put{ n = i, to = w }
+      w:close()
+      sum = sum + r:recv()
+      local _, word = r:recv()
+      if word ~= "eof" then error "no end" end
+    end
+    report("jobs", sum)
+    jobs:shutdown()
+    p:join()
+
+    -- By another pipe, both ends of a third, one of them twice.
+    local x, y = process.Pipe()
+    local r, w = process.Pipe(false)
+    p = process.Process(function()
+      local m = y:recv()
+      m.w:send(m.r == m.again)
+      m.w:send(m.r:recv())
+      y:send(m.r)
+    end):start()
+    x:send{ r = r, w = w, again = r }
+    r:close()
+    w:send("own")
+    local r2 = x:recv()
+    p:join()
+    w:close()
+    report("by a pipe", r2:recv(), r2:recv())
+
+    -- The sender may be gone.
+    r, w = process.Pipe(false)
+    p = process.Process(function() q:put{ r = r } end):start()
+    p:join()
+    r:close()
+    w:send("late")
+    report("sender gone", q:get().r:recv())
+
+    -- One that nobody takes goes with what it is in.
+    r, w = process.Pipe(false)
+    local lost = process.Queue()
+    lost:put(w)
+    w:close()
+    report("under way", r:poll())
+    lost:shutdown(true)
+    report("dropped", r:recv())
+    report("closed", try(q.put, q, { c = w }))
+    report("dumps", try(process.dumps, a))
+    report("objects", process.stats().objects.Descriptor)
+  ]]
+
+  it("is the same end, with a descriptor of its own", function()
+    assert.equal("<Connection at ADDRESS duplex> true true", out.kind)
+    assert.equal("hello", out.works)
+    assert.equal("back", out["both ways"])
+  end)
+  it("leaves no copy behind", function()
+    assert.equal("nil eof", out["no copy is left"])
+    assert.equal("420", out.jobs)
+    assert.equal("nil", out.objects)
+  end)
+  it("may go through a pipe, and back", function()
+    assert.equal("own nil eof", out["by a pipe"])
+  end)
+  it("arrives though its sender has ended", function()
+    assert.equal("late", out["sender gone"])
+  end)
+  it("is closed if nobody will take it", function()
+    assert.equal("false", out["under way"])
+    assert.equal("nil eof", out.dropped)
+  end)
+  it("is open and goes no other way", function()
+    support.mentions(out.closed, "cannot send a userdata (Connection): at value.c")
+    support.mentions(out.dumps, "through a queue or a pipe")
+  end)
+end)
+
+describe("a descriptor", function()
+  local out = support.fixture [[
+    local unistd, fcntl = require "posix.unistd", require "posix.fcntl"
+    local name = os.tmpname()
+    local file = assert(io.open(name, "w"))
+    local q = process.Queue()
+    file:write("parent ")
+    q:put(process.fd(file))
+    local p = process.Process(function()
+      local fd = q:get()
+      unistd.write(fd:fileno(), "child ")
+      fd:close()
+      fd:close()
+      q:put(tostring(fd))
+    end):start()
+    p:join()
+    report("closed", q:get())
+    file:write("parent")
+    file:close()
+    file = assert(io.open(name))
+    report("file", file:read "a")
+    report("shown", (tostring(process.fd(file)):gsub("%d+", "N")))
+
+    local r, w = unistd.pipe()
+    local high = fcntl.fcntl(w, fcntl.F_DUPFD, 300)
+    local wrapped = process.fd(high)
+    report("fileno", wrapped:fileno() == high, high >= 300)
+    q:put{ a = wrapped, b = wrapped }
+    local got = q:get()
+    report("same", got.a == got.b, got.a:fileno() ~= high)
+    local number = got.a:detach()
+    report("detached", try(got.a.fileno, got.a), tostring(got.a))
+    got, wrapped = nil, nil
+    collectgarbage()
+    report("open", unistd.write(number, "x"), unistd.write(high, "y"), unistd.read(r, 10))
+    unistd.close(number)
+    unistd.close(high)
+    unistd.close(w)
+    report("end", unistd.read(r, 1) == "")
+
+    local before = fx.descriptors()
+    for _ = 1, 50 do
+      q:put(process.fd(r))
+      q:get()
+    end
+    collectgarbage()
+    report("collected", fx.descriptors() - before)
+    do local fd <close> = process.fd(r) end -- luacheck: ignore
+    report("scope", fx.descriptors() - before)
+    report("no descriptor", try(process.fd, 9999), try(process.fd, -1))
+    report("no number", try(process.fd, "x"))
+    file:close()
+    report("closed file", try(process.fd, file))
+    os.remove(name)
+    local list = {}
+    for i = 1, 2000 do list[i] = process.fd(1) end
+    report("too many", try(q.put, q, list))
+    report("then", q:empty(), q:put(process.fd(1)), q:get():fileno() > 2)
+  ]]
+
+  it("may be written to by its receiver", function()
+    assert.equal("<fd closed>", out.closed)
+    assert.equal("parent child parent", out.file)
+    assert.equal("<fd N>", out.shown)
+  end)
+  it("has a number of its own in each process", function()
+    assert.equal("true true", out.fileno)
+    assert.equal("true true", out.same)
+  end)
+  it("may be taken out of its value", function()
+    support.mentions(out.detached, "closed or detached", "<fd closed>")
+    assert.equal("1 1 xy", out.open)
+    assert.equal("true", out["end"])
+  end)
+  it("is closed with the value that was received", function()
+    assert.equal("0", out.collected)
+    assert.equal("-1", out.scope)
+  end)
+  it("is checked", function()
+    support.mentions(out["no descriptor"], "not an open descriptor")
+    support.mentions(out["no number"], "number expected")
+    support.mentions(out["closed file"], "closed")
+  end)
+  it("is refused when too many are on their way", function()
+    support.mentions(out["too many"], "cannot send a userdata (fd): at value[")
+    assert.equal("true true true", out["then"])
+  end)
+end)
