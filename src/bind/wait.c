@@ -7,6 +7,7 @@
 #include "base/os.h"
 #include "bind/args.h"
 #include "bind/class.h"
+#include "bind/connection.h"
 #include "bind/handle.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
@@ -22,7 +23,7 @@
 /* A script that hears SIGCHLD itself has us look this often. */
 #define DEAF_NS (MPL_NS_PER_S / 100)
 
-enum kind { EVENT, QUEUE, CHILD, MEMBER, DESCRIPTOR };
+enum kind { EVENT, QUEUE, CHILD, MEMBER, DESCRIPTOR, CONNECTION };
 
 /* One of the things. The Lua value stays in the list, so that it lives as long as the wait. */
 struct thing {
@@ -35,6 +36,7 @@ struct thing {
     uint64_t ident;
     int fd; /* index into the descriptors */
   };
+  const struct mpl_connection *connection; /* whose descriptor it is */
 };
 
 struct wait {
@@ -52,6 +54,9 @@ static bool is_ready(const struct wait *w, const struct thing *t) {
       return mpl_queue_is_ready(t->queue);
     case CHILD: return mpl_child_ended(t->child);
     case MEMBER: return !mpl_slot_ident_lives(t->ident);
+    case CONNECTION:
+      if (mpl_connection_has_kept(t->connection)) return true;
+      /* fall through */
     default: return w->many.fd[t->fd].revents != 0;
   }
 }
@@ -75,6 +80,11 @@ static void add(struct wait *w, struct mpl_ec *ec) {
   w->many.ec[w->many.nec++] = ec;
 }
 
+static void add_descriptor(struct wait *w, struct thing *t, int fd) {
+  t->fd = w->many.nfd++;
+  w->many.fd[t->fd] = (struct pollfd){.fd = fd, .events = POLLIN};
+}
+
 /* Enters the value on top of the stack, an element of the list, and pops it. False if it cannot be waited
    for. */
 static bool enter(lua_State *L, struct wait *w) {
@@ -82,8 +92,7 @@ static bool enter(lua_State *L, struct wait *w) {
   uint64_t id = mpl_handle_id(L, -1);
   if (lua_type(L, -1) == LUA_TNUMBER) {
     t->kind = DESCRIPTOR;
-    t->fd = w->many.nfd++;
-    w->many.fd[t->fd] = (struct pollfd){.fd = (int)lua_tointeger(L, -1), .events = POLLIN};
+    add_descriptor(w, t, (int)lua_tointeger(L, -1));
   } else if (lua_type(L, -1) == LUA_TSTRING) { /* an identity, made distinct from a descriptor */
     t->kind = MEMBER;
     t->ident = strtoull(lua_tostring(L, -1), NULL, 10);
@@ -97,6 +106,10 @@ static bool enter(lua_State *L, struct wait *w) {
     if (t->queue->kind != 0) add(w, &mpl_super()->died); /* a dead taker's items come back */
   } else if ((t->child = mpl_process_child(L, -1)) != NULL) {
     t->kind = CHILD;
+  } else if (mpl_connection_fd(L, -1) >= 0) {
+    t->kind = CONNECTION;
+    t->connection = mpl_connection_test(L, -1);
+    add_descriptor(w, t, mpl_connection_fd(L, -1));
   } else {
     return false;
   }
@@ -138,7 +151,7 @@ static int push_ready(lua_State *L, const struct wait *w) {
 
 /* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout; nil and the index of one
    that cannot be waited for. Elements: events,
-   queues, children (handles of core.child), descriptors (integers), identities of other processes (as
+   queues, connections, children (handles of core.child), descriptors (integers), identities of other processes (as
    strings). */
 static int wait(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
