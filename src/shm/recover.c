@@ -115,7 +115,9 @@ static void end_unclaimed(struct mpl_slot *slot, uint64_t ident) {
    after if he dies. If he is stopped the work waits for him. */
 static void clean_up(uint64_t ident, int64_t deadline) {
   struct mpl_slot *slot = mpl_slot_find(ident);
-  if (slot == NULL) return;
+  /* An identity that nobody has had yet is not a dead process's: a new one may get it meanwhile. */
+  if (slot == NULL || mpl_load64_acq(&slot->state) == mpl_slot_state_word(ident, MPL_SLOT_FREE))
+    return;
   if (mpl_slot_state_of(slot) == MPL_SLOT_RESERVED && !may_be_claimed(slot))
     end_unclaimed(slot, ident);
   if (mpl_slot_lives(slot)) return;
