@@ -6,6 +6,7 @@
 #   make check    layers, warnings of gcc and clang, cppcheck, luacheck
 #   make asan     C tests and specs under AddressSanitizer and UBSan
 #   make tsan     C tests with threads in place of processes, under ThreadSanitizer
+#   make torture  random operations, random kills: SECONDS=60 SEED=n
 #   make bench    measurements, side by side with CPython where there is one
 #   make install  into $(DESTDIR)$(PREFIX)
 #   make deps     install all that any of these needs
@@ -24,6 +25,10 @@ LUA_LIB = -l:liblua5.4.a
 
 # Seconds after which a test program counts as hung.
 TEST_TIMEOUT = 300
+
+# How long the torture lasts, and its seed; without one it takes a new one.
+SECONDS = 60
+SEED =
 
 # Layers to build, lowest first. A file includes its own layer and those before it.
 LAYERS = base sync shm ds proc bind host
@@ -81,7 +86,7 @@ MPL_OBJECTS = $(call objects,$(LOWER) $(BIND) $(HOST) build/embedded.c,obj)
 SO_OBJECTS = $(call objects,$(LOWER) $(BIND) src/host/embed.c build/embedded.c,pic)
 TEST_PROGRAMS = $(patsubst %.c,$(B)/%,$(TESTS))
 
-.PHONY: all run test check asan tsan bench install clean deps
+.PHONY: all run test check asan tsan torture bench install clean deps
 .PHONY: run-built test-programs tsan-programs strict-build
 .PHONY: check-layers check-cppcheck check-lua check-warnings
 .DELETE_ON_ERROR:
@@ -166,6 +171,14 @@ tsan:
 	lua5.4 tools/run_tests.lua --label tsan: --timeout $(TEST_TIMEOUT) $(TSAN_TESTS:%.c=build/tsan/%)
 
 tsan-programs: $(TSAN_TESTS:%.c=$(B)/%)
+
+# Without a FLAVOUR it is the test flavour: others have no crash points.
+torture:
+	tools/setup.sh test
+	$(MAKE) FLAVOUR=$(TORTURE_FLAVOUR) build/$(TORTURE_FLAVOUR)/test/torture
+	build/$(TORTURE_FLAVOUR)/test/torture $(SECONDS) $(SEED)
+
+TORTURE_FLAVOUR = $(if $(filter release,$(FLAVOUR)),test,$(FLAVOUR))
 
 bench: all
 	./mpl bench/run.lua
