@@ -125,7 +125,7 @@ $(B)/pic/%.o: %.c Makefile
 $(B)/test/%: $(B)/obj/test/%.o $(LOWER_OBJECTS) $(B)/libbind.a
 	mkdir -p $(@D)
 	echo "LD $@"
-	$(CC) $(ALL_LDFLAGS) $(LINK_$*) -o $@ $^ $(LUA_LIB) $(LIBS)
+	$(CC) $(ALL_LDFLAGS) $(LINK_$*) -Wl,--as-needed,-z,now -o $@ $^ $(LUA_LIB) $(LIBS)
 
 LINK_codec_test = -Wl,--wrap=malloc,--wrap=realloc,--wrap=free
 LINK_alloc_test = $(LINK_codec_test),--wrap=calloc

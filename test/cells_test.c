@@ -3,7 +3,7 @@
 */
 #include <math.h>
 
-#include "crash.h"
+#include "crash_trial.h"
 #include "ds/cells.h"
 #include "ds/rlock.h"
 

@@ -4,7 +4,7 @@
 */
 #include <sys/mman.h>
 
-#include "crash.h"
+#include "crash_trial.h"
 #include "ds/queue_tasks.h"
 
 #define ITEMS 5

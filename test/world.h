@@ -30,6 +30,9 @@
 /* Deadlines that only a test which hangs reaches. */
 #define WORLD_PATIENCE (60 * MPL_NS_PER_S)
 
+/* Bytes of a message, more than an item in a queue's segment can have. */
+#define WORLD_LETTER 5000
+
 static inline int64_t world_deadline(void) {
   return mpl_os_now() + WORLD_PATIENCE;
 }
@@ -185,6 +188,20 @@ static inline enum mpl_status world_put_message(struct mpl_queue *q, mpl_off mes
   struct mpl_queue_item item = {.message = message};
   int done;
   return world_put_items(q, &item, 1, &done, world_deadline());
+}
+
+/* A message in the caller's hand with references to `n` locks that nobody else refers to. */
+static inline mpl_off world_letter(uint64_t n) {
+  mpl_off message;
+  CHECK(mpl_message_new(WORLD_LETTER, n, &message) == MPL_OK);
+  memset(mpl_message_data(message), 'x', WORLD_LETTER);
+  for (uint64_t i = 0; i < n; i++) {
+    uint64_t id;
+    CHECK(mpl_lock_new(&id) == MPL_OK);
+    mpl_message_add_ref(message, id);
+    mpl_reflist_release(id);
+  }
+  return message;
 }
 
 /* A batch with room for its bytes. */

@@ -64,12 +64,14 @@ pid_t mpl_os_pid(void) {
 
 /* A file in memory without a name; -1 and errno. Closed by exec. */
 int mpl_os_memfd(const char *name) {
+  MPL_POINT();
   return memfd_create(name, MFD_CLOEXEC);
 }
 
 /* Maps `size` bytes of the file, shared, without asking for memory; NULL and errno. Pages exist
    only once mpl_os_populate made them. Left out of core dumps: one of them would fill the disk. */
 void *mpl_os_reserve(int fd, size_t size) {
+  MPL_POINT();
   void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
   if (p == MAP_FAILED) return NULL;
   madvise(p, size, MADV_DONTDUMP);
@@ -98,6 +100,7 @@ int mpl_os_punch(void *start, size_t size) {
 int mpl_os_random(void *out, size_t size) {
   unsigned char *p = out;
   while (size > 0) {
+    MPL_POINT();
     ssize_t n = getrandom(p, size, 0);
     if (n < 0 && errno != EINTR) return -1;
     if (n > 0) p += n, size -= (size_t)n;
@@ -182,12 +185,14 @@ static int timer;
 /* Makes it, stopped; it sends `sig`. -1 and errno. */
 int mpl_os_timer_create(int sig) {
   struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = sig};
+  MPL_POINT();
   return (int)syscall(SYS_timer_create, CLOCK_MONOTONIC, &e, &timer);
 }
 
 /* Has it send its signal every `period` nanoseconds; 0 stops it. */
 void mpl_os_timer_set(int64_t period) {
   struct itimerspec spec = {timespec_of(period), timespec_of(period)};
+  MPL_POINT();
   syscall(SYS_timer_settime, timer, 0, &spec, NULL);
 }
 
@@ -204,7 +209,10 @@ pid_t mpl_os_fork(void) {
     if (symbol == NULL) return errno = ENOSYS, -1;
     memcpy(&real, &symbol, sizeof real); /* ISO C has no cast from object to function pointer */
   }
-  return real();
+  MPL_POINT();
+  pid_t pid = real();
+  MPL_POINT();
+  return pid;
 }
 
 /* As ppoll(2), until an absolute deadline: how many are ready, 0 at the deadline; -1 and errno (EINTR). */
@@ -217,6 +225,7 @@ int mpl_os_poll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mas
 
 /* A descriptor that polls readable once the process has ended; -1 and errno. Closed by exec. */
 int mpl_os_pidfd(pid_t pid) {
+  MPL_POINT();
   return (int)syscall(SYS_pidfd_open, pid, 0u);
 }
 
@@ -233,6 +242,7 @@ bool mpl_os_pid_dead(pid_t pid) {
 
 /* A descriptor that polls readable; -1 and errno. Closed by exec. */
 int mpl_os_ready_fd(void) {
+  MPL_POINT();
   return eventfd(1, EFD_CLOEXEC);
 }
 
@@ -240,14 +250,17 @@ int mpl_os_ready_fd(void) {
    (ECHILD: somebody else has reaped it). Retries on EINTR. */
 int mpl_os_wait_pid(pid_t pid, int *status) {
   pid_t r;
+  MPL_POINT();
   do {
     r = waitpid(pid, status, WNOHANG);
   } while (r < 0 && errno == EINTR);
+  MPL_POINT();
   return r == pid ? 1 : (int)r;
 }
 
 /* Has the kernel send `sig` to the caller when the thread that forked it ends; -1 and errno. The
    caller must look afterwards whether its parent had died before. */
 int mpl_os_die_with_parent(int sig) {
+  MPL_POINT();
   return prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0);
 }

@@ -21,15 +21,20 @@ bool mpl_event_is_set(const struct mpl_event *event) {
 /* Sets it and wakes all who wait. */
 void mpl_event_set(struct mpl_event *event) {
   mpl_tx_wake(&event->changed, MPL_EC_ALL);
+  MPL_POINT();
   mpl_store64_rlx(&event->changer, mpl_slot_ident(mpl_self));
   MPL_POINT();
   mpl_store64_rel(&event->set, 1);
+  MPL_POINT();
   mpl_tx_wake_flush();
 }
 
 void mpl_event_clear(struct mpl_event *event) {
+  MPL_POINT();
   mpl_store64_rlx(&event->changer, mpl_slot_ident(mpl_self));
+  MPL_POINT();
   mpl_store64_rel(&event->set, 0);
+  MPL_POINT();
 }
 
 /* MPL_OK if it is set, else MPL_BLOCK. */

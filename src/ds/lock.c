@@ -57,6 +57,7 @@ bool mpl_lock_grab(struct mpl_lock *lock, uint32_t thread) {
 
 /* The caller has the lock after a wait. */
 static enum mpl_status got(struct mpl_lock *lock, enum mpl_status s, const struct mpl_wait *w) {
+  MPL_POINT();
   mpl_store64_rlx(&lock->order, taken++);
   if (mpl_wait_slept(w)) hand_watch_on(lock);
   return s;
@@ -71,6 +72,7 @@ enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_
   MPL_POINT();
   if (mpl_cas64_ar(&lock->word, &found, me)) return got(lock, MPL_OK, w);
   while (!mpl_slot_ident_lives(found & IDENT)) {
+    MPL_POINT();
     if (mpl_cas64_ar(&lock->word, &found, found == 0 ? me : me | ABANDONED))
       return got(lock, found == 0 ? MPL_OK : MPL_RECOVERED, w);
   }

@@ -64,7 +64,9 @@ static enum mpl_status tx_make_room(struct mpl_queue *q, mpl_off *tail, uint64_t
   if (*tail == 0) {
     mpl_tx_store(&q->head, more);
   } else {
+    MPL_POINT();
     MPL_AT(struct segment, *tail)->next = more;
+    MPL_POINT();
     *word_at(*tail, *at) = NEXT;
   }
   mpl_hand_take(mpl_self, more);
@@ -81,12 +83,14 @@ static uint64_t record_size(const struct mpl_queue_item *item) {
 /* Writes a record where nobody looks yet. */
 static void write_record(mpl_off tail, uint64_t at, const struct mpl_queue_item *item) {
   uint64_t *head = mpl_arena_at(tail + at, record_size(item));
+  MPL_POINT();
   if (item->message != 0) {
     head[0] = MESSAGE;
     head[1] = item->message;
     return;
   }
   head[0] = (uint64_t)item->size << KIND_BITS | INLINE;
+  MPL_POINT();
   unsigned char *to = (unsigned char *)(head + 1);
   for (size_t i = 0; i < item->npieces; i++) {
     memcpy(to, item->pieces[i].data, item->pieces[i].size);
@@ -150,6 +154,7 @@ static enum mpl_status put_some(struct mpl_queue *q, const struct mpl_queue_item
     int room = admitted(q, n, w);
     if (room > 0) {
       mpl_tx_wake(&q->not_empty, (uint64_t)room);
+      MPL_POINT();
       mpl_store64_rlx(&q->putter, mpl_slot_ident(mpl_self));
       s = put_all(q, items, room, done);
     }
@@ -311,6 +316,7 @@ enum mpl_status mpl_queue_get(struct mpl_queue *q, int max, struct mpl_queue_bat
   if (s == MPL_OK && n > 0) {
     if (n < (uint64_t)max) max = (int)n;
     if (q->maxsize != 0) mpl_tx_wake(&q->not_full, (uint64_t)max);
+    MPL_POINT();
     mpl_store64_rlx(&q->getter, mpl_slot_ident(mpl_self));
     left = take_some(q, max, mine, out);
   } else if (s == MPL_OK) {
@@ -333,6 +339,7 @@ enum mpl_status mpl_queue_unget(struct mpl_queue *q, mpl_off message) {
   enum mpl_status s = mpl_robust_lock(&q->get_lock);
   if (s == MPL_DAMAGED) return s;
   mpl_tx_wake(&q->not_empty, 1);
+  MPL_POINT();
   mpl_store64_rlx(&mpl_message_at(message)->next, mpl_load64_rlx(&q->front));
   mpl_hand_take(mpl_self, message);
   mpl_tx_store(&q->front, message);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/point.h"
 #include "proc/signal.h"
 #include "shm/recover.h"
 #include "shm/wait.h"
@@ -132,6 +133,7 @@ static void remove_from_table(struct mpl_child *child) {
 bool mpl_child_ended(struct mpl_child *child) {
   if (child->ended) return true;
   if (child->raw ? !raw_ended(child) : !reap(child)) return false;
+  MPL_POINT();
   child->ended = true;
   remove_from_table(child);
   struct mpl_slot *slot = mpl_slot_find(child->ident);
@@ -223,5 +225,6 @@ int mpl_child_pidfd(struct mpl_child *child) {
    looked up first, so that no stranger with the same pid gets it. */
 int mpl_child_signal(struct mpl_child *child, int sig) {
   if (mpl_child_ended(child)) return 0;
+  MPL_POINT();
   return kill(child->pid, sig) == 0 || errno == ESRCH ? 0 : -1;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/point.h"
 #include "proc/child.h"
 #include "proc/signal.h"
 #include "shm/object.h"
@@ -86,6 +87,7 @@ static void signal_children(int sig, bool daemons) {
     struct mpl_slot *slot = mpl_slot_find(c->ident);
     if (sig == SIGINT && slot != NULL)
       mpl_store64_rlx(&slot->interrupt, MPL_SLOT_INTERRUPT_PASSED);
+    MPL_POINT();
     kill(c->pid, sig);
   }
 }
@@ -102,6 +104,7 @@ static void end_children(int sig, bool daemons) {
     next = c->next; /* c leaves the table when it has ended */
     if (!concerns(c, daemons)) continue;
     if (mpl_child_join(c, deadline, MPL_SIGNAL_INTERRUPT) != MPL_OK) {
+      MPL_POINT();
       kill(c->pid, SIGKILL);
       while (mpl_child_join(c, MPL_NEVER, 0) != MPL_OK) { /* it dies, whatever it waits for */
       }
@@ -133,11 +136,15 @@ void mpl_exit_interrupt_children(void) {
 
 /* Ends a child for good. */
 _Noreturn void mpl_exit_child(int code) {
+  MPL_POINT();
   fflush(NULL);
+  MPL_POINT();
   mpl_store64_rlx(&mpl_self->exit_code, (uint64_t)(code & 255) + 1);
   mpl_reflist_drop_all(mpl_self);
   mpl_object_bury();
+  MPL_POINT();
   mpl_store64_rlx(&mpl_self->state,
                   mpl_slot_state_word(mpl_slot_ident(mpl_self), MPL_SLOT_ENDED));
+  MPL_POINT();
   _exit(code & 255);
 }

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/point.h"
 #include "proc/signal.h"
 #include "shm/recover.h"
 #include "shm/reflist.h"
@@ -52,6 +53,7 @@ static void become_member(struct mpl_slot *slot, uint64_t ident, pid_t parent,
   if (kind == MPL_FORK_DAEMON &&
       (mpl_os_die_with_parent(SIGKILL) != 0 || getppid() != parent))
     kill(getpid(), SIGKILL);
+  MPL_POINT();
   mpl_child_forget_all();
   mpl_signal_forget();
 }
@@ -79,9 +81,11 @@ enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_c
     return errno = EAGAIN, MPL_ERRNO;
   struct mpl_child *record = mpl_child_new();
   if (record == NULL) return MPL_NOPRIVATE;
+  MPL_POINT();
   fflush(NULL); /* before signals are blocked: it may take long */
   sigset_t all, before;
   sigfillset(&all);
+  MPL_POINT();
   sigprocmask(SIG_SETMASK, &all, &before);
   struct mpl_slot *slot;
   enum mpl_status s = prepare(name, kind == MPL_FORK_RAW, &slot);
@@ -100,6 +104,7 @@ enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_c
       mpl_recover_unclaimed(slot, ident);
       s = MPL_ERRNO;
     } else {
+      MPL_POINT();
       mpl_slot_forked(slot, ident, pid);
       record->pid = pid;
       record->ident = ident;
@@ -109,7 +114,9 @@ enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_c
       mpl_child_enter(record);
     }
   }
+  MPL_POINT();
   sigprocmask(SIG_SETMASK, &before, NULL);
+  MPL_POINT();
   if (s != MPL_OK) mpl_child_keep(record);
   *child = s == MPL_OK ? record : NULL;
   errno = error;

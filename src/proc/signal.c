@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/point.h"
 #include "proc/exit.h"
 #include "shm/wait.h"
 
@@ -72,6 +73,7 @@ static void handle_tick(int sig) {
 static void set_handler(int sig, void (*handler)(int)) {
   struct sigaction a = {.sa_handler = handler, .sa_flags = SA_RESTART};
   sigemptyset(&a.sa_mask);
+  MPL_POINT();
   sigaction(sig, &a, NULL);
 }
 

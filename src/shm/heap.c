@@ -243,8 +243,8 @@ enum mpl_status mpl_heap_alloc(uint64_t size, mpl_off *out) {
 }
 
 /* Bytes of large free blocks that may keep their memory, to be used again while they are hot. */
-static uint64_t keep(void) {
-  uint64_t n = root()->cap / 32;
+static uint64_t keep_of(uint64_t cap) {
+  uint64_t n = cap / 32;
   return n < KEEP_LEAST ? KEEP_LEAST : n > KEEP_MOST ? KEEP_MOST : n;
 }
 
@@ -253,7 +253,7 @@ static uint64_t keep(void) {
 static void give_back(mpl_off b) {
   struct mpl_heap_root *heap = root();
   uint64_t size = size_of(b), resident = resident_of(b);
-  if (size < LARGE || resident < LARGE || mpl_load64_rlx(&heap->resident_free) <= keep()) {
+  if (size < LARGE || resident < LARGE || mpl_load64_rlx(&heap->resident_free) <= heap->keep) {
     mpl_tx_commit();
     return;
   }
@@ -318,6 +318,7 @@ enum mpl_status mpl_heap_create(struct mpl_heap_root *heap, uint64_t first, uint
   enum mpl_status s = mpl_robust_init(&heap->lock, MPL_RANK_HEAP);
   if (s != MPL_OK) return s;
   heap->cap = cap < end ? end : cap;
+  heap->keep = keep_of(heap->cap);
   heap->first = first;
   mpl_store64_rlx(&heap->end, end - HEADER);
   mpl_store64_rlx(&at(end - HEADER)->head.size, HEADER);

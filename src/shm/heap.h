@@ -32,6 +32,7 @@ struct mpl_heap_root {
   struct mpl_robust lock; /* guards all below and every block header */
   mpl_a64 populated;      /* bytes of the arena that have memory; read by anyone to check offsets */
   uint64_t cap;           /* the arena may grow up to this; fixed at creation */
+  uint64_t keep;          /* resident free bytes above this are given back; fixed at creation */
   uint64_t first;         /* header of the first block; fixed at creation */
   mpl_a64 end;            /* header of the end mark */
   mpl_a64 used;           /* bytes of used blocks, headers included */

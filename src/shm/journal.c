@@ -20,8 +20,10 @@ static void apply_publications(struct mpl_journal *j) {
 static void forget(struct mpl_journal *j) {
   mpl_fence_death();
   mpl_store64_rlx(&j->nundo, 0);
+  MPL_POINT();
   mpl_store64_rlx(&j->npublish, 0);
   mpl_fence_death();
+  MPL_POINT();
   mpl_store64_rlx(&j->committed, 0);
   mpl_fence_death();
 }
@@ -44,6 +46,17 @@ void mpl_tx_commit(void) {
   MPL_POINT();
 }
 
+#if defined(MPL_TEST)
+/* Whether to leave the old value of this word out. Of those only that would be missed: the section
+   has not stored the word before, and changes it. */
+bool mpl_tx_mutant(const mpl_a64 *word, uint64_t value) {
+  if (mpl_load64_rlx(word) == value) return false;
+  for (uint64_t i = 0; i < mpl_load64_rlx(&mpl_tx->nundo); i++)
+    if (mpl_tx->undo[i].at == mpl_arena_off(word)) return false;
+  return MPL_MUTANT(MPL_MUTANT_STORE, word);
+}
+#endif
+
 /* Does the wake-ups noted by mpl_tx_wake; after the lock was released, so that nobody wakes up only
    to wait for it. */
 void mpl_tx_wake_flush(void) {
@@ -56,6 +69,7 @@ void mpl_tx_wake_flush(void) {
     if (mpl_ec_awaited(ec)) mpl_ec_wake(ec, count > MPL_EC_ALL ? MPL_EC_ALL : (int)count);
   }
   mpl_fence_death();
+  MPL_POINT();
   mpl_store64_rlx(&j->nwake, 0);
 }
 
@@ -93,6 +107,7 @@ enum mpl_journal_end mpl_journal_roll(struct mpl_journal *j) {
       MPL_POINT();
       mpl_store64_rlx(MPL_AT(mpl_a64, j->undo[n].at), j->undo[n].old);
       mpl_fence_death();
+      MPL_POINT();
       /* One by one: a store undone early may be what makes the place of a later one reachable. */
       mpl_store64_rlx(&j->nundo, n);
       mpl_fence_death();
@@ -111,5 +126,6 @@ void mpl_journal_wake(struct mpl_journal *j) {
     mpl_ec_wake(MPL_AT(struct mpl_ec, j->wake[i].ec), MPL_EC_ALL);
   }
   mpl_fence_death();
+  MPL_POINT();
   mpl_store64_rlx(&j->nwake, 0);
 }

@@ -69,17 +69,25 @@ void mpl_tx_wake_flush(void);
 enum mpl_journal_end mpl_journal_roll(struct mpl_journal *j);
 void mpl_journal_wake(struct mpl_journal *j);
 
+#if defined(MPL_TEST)
+bool mpl_tx_mutant(const mpl_a64 *word, uint64_t value);
+#else
+#define mpl_tx_mutant(word, value) false
+#endif
+
 /* Stores a word of a shared structure so that it can be undone. Holder of the structure's lock. */
 static inline void mpl_tx_store(mpl_a64 *word, uint64_t value) {
   struct mpl_journal *j = mpl_tx;
   uint64_t n = mpl_load64_rlx(&j->nundo);
   MPL_ASSERT(n < MPL_JOURNAL_UNDO);
   MPL_POINT();
-  j->undo[n].at = mpl_arena_off(word);
-  j->undo[n].old = mpl_load64_rlx(word);
-  mpl_fence_death();
-  mpl_store64_rlx(&j->nundo, n + 1);
-  mpl_fence_death();
+  if (!mpl_tx_mutant(word, value)) {
+    j->undo[n].at = mpl_arena_off(word);
+    j->undo[n].old = mpl_load64_rlx(word);
+    mpl_fence_death();
+    mpl_store64_rlx(&j->nundo, n + 1);
+    mpl_fence_death();
+  }
   MPL_POINT();
   mpl_store64_rlx(word, value);
 }
@@ -89,6 +97,11 @@ static inline void mpl_tx_publish(mpl_a64 *word, uint64_t value) {
   struct mpl_journal *j = mpl_tx;
   uint64_t n = mpl_load64_rlx(&j->npublish);
   MPL_ASSERT(n < MPL_JOURNAL_PUBLISH);
+  MPL_POINT();
+  if (MPL_MUTANT(MPL_MUTANT_PUBLISH, word)) {
+    mpl_store64_rel(word, value);
+    return;
+  }
   j->publish[n].at = mpl_arena_off(word);
   j->publish[n].value = value;
   mpl_fence_death();
@@ -101,6 +114,8 @@ static inline void mpl_tx_wake(struct mpl_ec *ec, uint64_t n) {
   uint64_t k = mpl_load64_rlx(&j->nwake);
   mpl_tx_answered = true;
   MPL_ASSERT(k < MPL_JOURNAL_WAKE);
+  MPL_POINT();
+  if (MPL_MUTANT(MPL_MUTANT_WAKE, ec)) return;
   j->wake[k].ec = mpl_arena_off(ec);
   j->wake[k].count = n;
   mpl_fence_death();

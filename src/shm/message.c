@@ -16,12 +16,14 @@ enum mpl_status mpl_message_new(uint64_t size, uint64_t nrefs, mpl_off *out) {
       mpl_recover_alloc(sizeof(struct mpl_message) + nrefs * sizeof(uint64_t) + size, out);
   if (s != MPL_OK) return s;
   struct mpl_message *m = mpl_message_at(*out);
+  MPL_POINT();
   mpl_store64_rlx(&m->next, 0);
   mpl_store64_rlx(&m->task, 0);
   m->size = size;
   m->capacity = nrefs;
   mpl_store64_rlx(&m->nrefs, 0);
   mpl_fence_death();
+  MPL_POINT();
   mpl_hand_turn(mpl_self, *out, MPL_HAND_MESSAGE);
   mpl_tx_commit();
   return MPL_OK;
@@ -35,6 +37,7 @@ enum mpl_status mpl_message_add_ref(mpl_off message, uint64_t id) {
   if (mpl_robust_lock(lock) == MPL_DAMAGED) return MPL_DAMAGED;
   uint64_t n = mpl_load64_rlx(&m->nrefs);
   MPL_ASSERT(n < m->capacity);
+  MPL_POINT();
   mpl_store64_rlx(&m->ref[n], id);
   mpl_object_tx_ref(id);
   mpl_tx_store(&m->nrefs, n + 1);

@@ -138,8 +138,10 @@ static struct mpl_object *tx_take_entry(uint64_t *index) {
   if (chunk == 0) return NULL;
   struct mpl_object *e =
       MPL_AT(struct mpl_object, chunk + (*index - chunk_first(k)) * sizeof(struct mpl_object));
+  MPL_POINT();
   mpl_store64_rlx(&e->id, (uint64_t)1 << 32 | *index); /* beyond the count: nobody's yet */
   mpl_store64_rlx(&e->type, MPL_TYPE_NONE);
+  MPL_POINT();
   mpl_store64_rlx(&e->refs, 0);
   mpl_tx_publish(&root()->count, *index + 1);
   return e;
@@ -189,6 +191,7 @@ enum mpl_status mpl_object_new(enum mpl_object_type type, uint64_t size,
   if (s != MPL_OK) return s;
   struct mpl_object unborn = {.body = block};
   void *body = mpl_object_body_of(&unborn);
+  MPL_POINT();
   memset(head_of(body), 0, sizeof(struct mpl_object_head) + size);
   if (init != NULL) s = init(body, arg);
   if (s == MPL_OK) s = enter(type, block, id);

@@ -4,6 +4,7 @@
 #include "shm/recover.h"
 
 #include "base/os.h"
+#include "base/point.h"
 #include "shm/message.h"
 #include "shm/object.h"
 #include "shm/reflist.h"
@@ -31,6 +32,7 @@ static bool roll_back(struct mpl_slot *slot, uint64_t ident) {
   if (mpl_robust_lock(&slot->journal_lock) == MPL_DAMAGED) return false;
   if (mpl_slot_ident(slot) == ident) {
     enum mpl_journal_end end = mpl_journal_roll(&slot->journal);
+    MPL_POINT();
     if (end != MPL_JOURNAL_EMPTY) mpl_add64_ar(&mpl_super()->rolled_back, 1);
     whole = end != MPL_JOURNAL_BROKEN;
   }
@@ -56,8 +58,10 @@ void mpl_recover_install(void) {
    because it went to the dead process. */
 static void wake_for(struct mpl_slot *slot) {
   mpl_journal_wake(&slot->journal);
+  MPL_POINT();
   mpl_off ec = mpl_load64_rlx(&slot->waiting);
   if (ec != 0) mpl_ec_wake(MPL_AT(struct mpl_ec, ec), MPL_EC_ALL);
+  MPL_POINT();
   mpl_store64_rlx(&slot->waiting, 0);
   mpl_os_futex_wake(mpl_slot_life_word(slot), INT32_MAX);
 }
@@ -128,6 +132,7 @@ static void clean_up(uint64_t ident, int64_t deadline) {
     wake_for(slot);
     empty_hand(slot);
     mpl_reflist_drop_all(slot);
+    MPL_POINT();
     mpl_slot_release(slot, ident);
     tell_of_death();
   }
@@ -144,6 +149,7 @@ void mpl_recover(uint64_t ident) {
 /* Takes back a slot whose process never claimed it: the fork failed, or the child died before. The
    caller knows that it will not be claimed any more, or accepts that the claim then fails. */
 void mpl_recover_unclaimed(struct mpl_slot *slot, uint64_t ident) {
+  MPL_POINT();
   end_unclaimed(slot, ident);
   mpl_recover(ident);
 }

@@ -97,7 +97,9 @@ static void tx_replace(mpl_off old, mpl_off list) {
   uint64_t n = mpl_load64_rlx(&at(old)->n);
   for (uint64_t i = 0; i < n; i++)
     mpl_store64_rlx(slot_of(list, i), mpl_load64_rlx(slot_of(old, i)));
+  MPL_POINT();
   mpl_store64_rlx(&at(list)->n, n);
+  MPL_POINT();
   mpl_store64_rlx(&at(list)->older, mpl_load64_rlx(&at(old)->older));
   mpl_hand_put(mpl_self, old, MPL_HAND_BLOCK);
 }
@@ -110,6 +112,7 @@ static enum mpl_status renew(uint64_t capacity, bool replace) {
       mpl_heap_alloc(sizeof(struct reflist) + capacity * sizeof(uint64_t), &list);
   if (s != MPL_OK) return s;
   if (mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return MPL_DAMAGED;
+  MPL_POINT();
   mpl_store64_rlx(&at(list)->pointers, 1);
   mpl_store64_rlx(&at(list)->n, 0);
   mpl_store64_rlx(&at(list)->older, old);
@@ -159,6 +162,7 @@ enum mpl_status mpl_reflist_reserve(uint64_t index) {
 void mpl_reflist_tx_add(uint64_t id) {
   struct reflist *list = at(newest());
   uint64_t n = mpl_load64_rlx(&list->n);
+  MPL_POINT();
   mpl_store64_rlx(slot_of(newest(), n), id); /* beyond the count: nobody reads it yet */
   mpl_tx_store(&list->n, n + 1);
 }

@@ -79,7 +79,10 @@ uint32_t mpl_slot_life_arm(struct mpl_slot *slot) {
   mpl_a32 *word = mpl_slot_life_word(slot);
   uint32_t v = mpl_load32_acq(word);
   while ((v & FUTEX_HAS_WAITERS) == 0 && (v & FUTEX_DIED) == 0 && (v & FUTEX_TID) != 0)
-    if (mpl_cas32_ar(word, &v, v | FUTEX_HAS_WAITERS)) return v | FUTEX_HAS_WAITERS;
+    if (mpl_cas32_ar(word, &v, v | FUTEX_HAS_WAITERS)) {
+      MPL_POINT();
+      return v | FUTEX_HAS_WAITERS;
+    }
   return v;
 }
 
@@ -142,6 +145,7 @@ static enum mpl_status grow(void) {
   bool wanted = mpl_load64_rlx(&root()->free) == 0;
   s = wanted && count / MPL_SLOT_CHUNK >= MPL_SLOT_CHUNKS ? MPL_NOSLOT : MPL_OK;
   if (s == MPL_OK && wanted) s = chunk_init(aligned, count);
+  MPL_POINT();
   if (s == MPL_OK && wanted) {
     mpl_hand_take(mpl_self, chunk);
     mpl_tx_store(&root()->chunk[count / MPL_SLOT_CHUNK], aligned);
@@ -168,7 +172,9 @@ static enum mpl_status pop(struct mpl_slot **out) {
   if (first == 0) return MPL_BLOCK;
   struct mpl_slot *slot = mpl_slot_at(first - 1);
   if (life_init(slot) != MPL_OK) return MPL_ERRNO;
+  MPL_POINT();
   mpl_store64_rlx(&slot->reserver, mpl_slot_ident(mpl_self));
+  MPL_POINT();
   mpl_store64_rlx(&slot->reserved_at, (uint64_t)mpl_os_now());
   mpl_store64_rlx(&slot->forked, forked_word(mpl_slot_ident(slot), 0));
   mpl_tx_store(&root()->free, mpl_load64_rlx(&slot->next_free));
@@ -194,6 +200,7 @@ enum mpl_status mpl_slot_reserve(const char *name, struct mpl_slot **out) {
   } while (s == MPL_BLOCK);
   if (s != MPL_OK) return s;
   struct mpl_slot *slot = *out;
+  MPL_POINT();
   mpl_store64_rlx(&slot->parent, mpl_slot_ident(mpl_self));
   mpl_store64_rlx(&slot->pid, 0);
   mpl_store64_rlx(&slot->raw, 0);
@@ -203,6 +210,7 @@ enum mpl_status mpl_slot_reserve(const char *name, struct mpl_slot **out) {
   mpl_store32_rlx(&slot->polls, 0);
   mpl_store64_rlx(&slot->wait.serial, (mpl_load64_rlx(&slot->wait.serial) | 1) + 1);
   mpl_store64_rlx(&slot->exit_code, 0);
+  MPL_POINT();
   mpl_slot_set_name(slot, name);
   return MPL_OK;
 }
@@ -255,6 +263,7 @@ bool mpl_slot_claim(struct mpl_slot *slot, uint64_t ident) {
     pthread_mutex_unlock(&slot->life);
     return false;
   }
+  MPL_POINT();
   mpl_store64_rlx(&slot->pid, (uint64_t)mpl_os_pid());
   mpl_store32_rlx(&slot->cpu, 0);
   mpl_self = slot;

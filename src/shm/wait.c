@@ -10,6 +10,7 @@
 #include "shm/wait.h"
 
 #include "base/os.h"
+#include "base/point.h"
 #include "shm/object.h"
 #include "shm/recover.h"
 #include "shm/super.h"
@@ -96,7 +97,9 @@ static enum mpl_status sleep_on_words(const struct mpl_os_word *words, int n, in
   mpl_fence_death();
   /* A handler sets its flag and rings: before this look it is seen here, after it the word differs. */
   if (mpl_load32_rlx(&mpl_wait_attention) == 0) {
+    MPL_POINT();
     mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(words[0].word));
+    MPL_POINT();
     s = mpl_ec_sleep(words, n, deadline, backstop);
   }
   sleeping_on = NULL;
@@ -185,6 +188,7 @@ enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
    be called before the waiter gives up its reference to what it waited for. */
 void mpl_wait_done(struct mpl_wait *w) {
   if (w->began == 0) return;
+  MPL_POINT();
   mpl_store64_rlx(&mpl_self->waiting, 0);
   if (w->look_at != 0) mpl_deadlock_awake();
   w->look_at = 0;

@@ -34,6 +34,7 @@ uint32_t mpl_ec_arm(struct mpl_ec *ec) {
   uint32_t v = mpl_load32_rlx(&ec->word);
   MPL_POINT();
   if ((v & MPL_EC_ASLEEP) == 0) v = mpl_or32_ar(&ec->word, MPL_EC_ASLEEP) | MPL_EC_ASLEEP;
+  MPL_POINT();
   mpl_fence_sc();
   return v;
 }
@@ -43,6 +44,7 @@ uint32_t mpl_ec_arm(struct mpl_ec *ec) {
 ** than n sleepers the flag is taken back, unless somebody has armed or signalled since.
 */
 void mpl_ec_wake(struct mpl_ec *ec, int n) {
+  MPL_POINT();
   uint32_t v = mpl_add32_ar(&ec->word, MPL_EC_ONE) + MPL_EC_ONE;
   MPL_POINT();
   if ((v & MPL_EC_ELSEWHERE) != 0) {
@@ -52,6 +54,7 @@ void mpl_ec_wake(struct mpl_ec *ec, int n) {
   }
   if (mpl_os_futex_wake(&ec->word, n) < n && (v & MPL_EC_ASLEEP) != 0) {
     uint32_t expected = v;
+    MPL_POINT();
     /* Who armed and fell asleep since the wake-up saw the flag set and left it alone: has to arm
        anew. */
     if (mpl_cas32_ar(&ec->word, &expected, v & ~MPL_EC_ASLEEP))

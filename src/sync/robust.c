@@ -81,6 +81,7 @@ static enum mpl_status take_over(struct mpl_robust *lock) {
   if (!whole) mpl_store32_rlx(&lock->damaged, 1);
   mpl_store64_rlx(&lock->holder, self_identity);
   mpl_fence_death();
+  MPL_POINT();
   pthread_mutex_consistent(&lock->mutex);
   MPL_POINT();
   return MPL_RECOVERED;
@@ -105,6 +106,7 @@ static enum mpl_status entered(struct mpl_robust *lock, int e) {
 
 /* MPL_OK, MPL_RECOVERED, MPL_DAMAGED, or MPL_BLOCK if somebody holds it. */
 enum mpl_status mpl_robust_trylock(struct mpl_robust *lock) {
+  MPL_POINT();
   int e = pthread_mutex_trylock(&lock->mutex);
   if (e == EBUSY) return MPL_BLOCK;
   MPL_ASSERT(e == 0 || e == EOWNERDEAD);
@@ -134,6 +136,7 @@ static int lock_before(pthread_mutex_t *mutex, int64_t end) {
 */
 enum mpl_status mpl_robust_lock_until(struct mpl_robust *lock, int64_t deadline,
                                       bool (*interrupted)(void)) {
+  MPL_POINT();
   int e = pthread_mutex_trylock(&lock->mutex);
   for (int i = 0; e == EBUSY && i < SPINS; i++) {
     mpl_cpu_relax();
@@ -143,6 +146,7 @@ enum mpl_status mpl_robust_lock_until(struct mpl_robust *lock, int64_t deadline,
     if (interrupted != NULL && interrupted()) return MPL_SIGNAL;
     int64_t now = mpl_os_now();
     if (now >= deadline) return MPL_TIMEOUT;
+    MPL_POINT();
     e = lock_before(&lock->mutex, deadline - now > SLICE_NS ? now + SLICE_NS : deadline);
   }
   MPL_ASSERT(e == 0 || e == EOWNERDEAD);
@@ -160,6 +164,7 @@ void mpl_robust_unlock(struct mpl_robust *lock) {
   rank_pop(lock);
   mpl_store64_rlx(&lock->holder, 0);
   mpl_fence_death();
+  MPL_POINT();
   int e = pthread_mutex_unlock(&lock->mutex);
   MPL_ASSERT(e == 0);
   MPL_POINT();

@@ -1,0 +1,307 @@
+/*
+** The stage of a crash sweep and those who take part in a trial: see crash.h.
+*/
+#ifndef MPL_TEST_CRASH_STAGE_H
+#define MPL_TEST_CRASH_STAGE_H
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include "crash_state.h"
+#include "world.h"
+
+#define CRASH_WORKERS 2
+#define CRASH_TRACE 20000 /* points of a recovery, at most */
+#define CRASH_ARENA ((size_t)16 << 20) /* an arena grows to less */
+#define CRASH_SECONDS 20 /* a process of a trial that takes longer hangs */
+#define CRASH_MUTANT_SECONDS 1
+#define CRASH_SHARE 90 /* per cent of the mutants that must be found */
+#define CRASH_REACH 300 /* points after its entry at which a mutant is looked for */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define CRASH_EVERY 20 /* of level 2 one in so many trials, chosen by the seed */
+#define CRASH_PAIRS 60
+#define CRASH_MUTANTS 0
+#else
+#define CRASH_EVERY 1
+#define CRASH_PAIRS 400
+#define CRASH_MUTANTS 1
+#endif
+
+struct crash_op {
+  const char *name;
+  void (*setup)(void);
+  void (*prepare)(void);
+  void (*operate)(void);
+  void (*also)(void);
+  void (*verify)(bool finished);
+  bool grows;   /* leaves the tables larger: used bytes are not compared */
+  bool cold;    /* the program has no object yet */
+  bool alone;   /* not in pairs with other operations */
+  bool sturdy;  /* makes no entry in the journal, or none that matters: without mutants */
+};
+
+/* All numbers of an operation, in memory that the workers share. */
+struct crash_tally {
+  mpl_a64 points;        /* of the operation */
+  mpl_a64 again;         /* of recoveries, at all of which there was a death, or ... */
+  mpl_a64 states;        /* ... would have been one that leaves what another had left: this many did not */
+  mpl_a64 mutants, found;
+};
+
+/* What crash_main was given, and its own. */
+static const struct crash_op *crash_ops;
+static size_t crash_nops;
+static void *crash_scene;
+static size_t crash_scene_size;
+static struct crash_tally *crash_tallies;
+static struct mpl_mutant_place *crash_where; /* shared by a worker and its victims */
+static mpl_a64 *crash_seen; /* states, shared by the workers */
+static uint64_t *crash_trace; /* states at the points of a helper, shared by it and its worker */
+static uint64_t crash_seed;
+static unsigned crash_seconds = CRASH_SECONDS;
+
+/* A well mixed number for each (seed, i): splitmix64. */
+static inline uint64_t crash_random(uint64_t i) {
+  uint64_t z = crash_seed + (i + 1) * 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+/*
+** The stage
+*/
+
+/* A copy of an arena. */
+struct crash_copy {
+  unsigned char *bytes;
+  uint64_t size;
+};
+
+/* A process that is to be: its slot is reserved, with the references it inherits. */
+struct crash_member {
+  struct mpl_slot *slot;
+  uint64_t ident;
+};
+
+struct crash_stage {
+  const struct crash_op *op;
+  struct crash_member victim, helper;
+  struct world_sum before;
+  struct crash_copy scene; /* before the victim */
+  struct crash_copy after; /* and after its death */
+  struct crash_states states;
+};
+
+/* Memory that a fork does not copy; as large as an arena gets. */
+static inline void crash_save(struct crash_copy *copy) {
+  copy->size = mpl_load64_rlx(mpl_arena.populated);
+  CHECK(copy->size <= CRASH_ARENA);
+  if (copy->bytes == NULL) {
+    copy->bytes = mmap(NULL, CRASH_ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(copy->bytes != MAP_FAILED && madvise(copy->bytes, CRASH_ARENA, MADV_DONTFORK) == 0);
+  }
+  memcpy(copy->bytes, mpl_arena.base, copy->size);
+}
+
+static inline void crash_restore(const struct crash_copy *copy) {
+  memcpy(mpl_arena.base, copy->bytes, copy->size);
+  CHECK(ftruncate(mpl_arena.fd, (off_t)copy->size) == 0);
+}
+
+static inline void crash_reserve(struct crash_member *member) {
+  CHECK(mpl_slot_reserve("test", &member->slot) == MPL_OK);
+  CHECK(mpl_reflist_share(member->slot) == MPL_OK);
+  mpl_store64_rlx(&member->slot->reserved_at, 1); /* the same in all trials */
+  member->ident = mpl_slot_ident(member->slot);
+}
+
+/* An arena whose first object is there, unless the operation wants to make that. */
+static inline void crash_world(struct crash_stage *stage, bool cold) {
+  uint64_t keeper;
+  world_make();
+  world_adopt();
+  if (!cold) CHECK(mpl_lock_new(&keeper) == MPL_OK);
+  stage->before = world_sum();
+}
+
+static inline void crash_set(struct crash_stage *stage, const struct crash_op *op) {
+  *stage = (struct crash_stage){.op = op};
+  crash_world(stage, op->cold);
+  if (op->setup != NULL) op->setup();
+  crash_reserve(&stage->victim);
+  crash_reserve(&stage->helper);
+  crash_save(&stage->scene);
+  crash_states_make(&stage->states, CRASH_ARENA);
+}
+
+/*
+** Those who take part
+*/
+
+enum crash_end { CRASH_FINISHED, CRASH_DIED, CRASH_BROKEN };
+
+/* What a victim or helper is to do. */
+struct crash_part {
+  const struct crash_member *member;
+  void (*prepare)(void);
+  void (*operate)(void);
+  uint64_t recover;    /* in place of operate: identity to clean up after */
+  bool touch;          /* having taken the locks of the dead before */
+  struct crash_states *watched; /* the trace is written */
+  unsigned long point; /* to die at; 0: none */
+  bool stop;           /* there, instead of dying */
+  enum mpl_mutant mutant;
+  unsigned long entry;
+};
+
+/* Ends with the process, and its children, should it hang. */
+static inline void crash_limit(void) {
+  struct rlimit limit = {crash_seconds, crash_seconds};
+  CHECK(setrlimit(RLIMIT_CPU, &limit) == 0);
+  alarm(crash_seconds);
+}
+
+/* Takes the locks of all structures, some of them from the dead: what is open is rolled back. */
+static inline void crash_touch(void) {
+  struct mpl_super *super = mpl_super();
+  struct mpl_robust *lock[5 + 2 * MPL_OBJECT_CHUNK0] = {
+      &super->objects.grave_lock, &super->objects.lock, &super->slots.lock, &super->heap.lock};
+  int n = 4;
+  mpl_robust_lock(&super->objects.lock);
+  uint64_t count = mpl_load64_rlx(&super->objects.count);
+  for (uint64_t i = 1; i < count && i < MPL_OBJECT_CHUNK0; i++) {
+    struct mpl_object *e = mpl_object_entry(i);
+    if (mpl_load64_rlx(&e->type) != MPL_TYPE_QUEUE || mpl_load64_rlx(&e->refs) == 0) continue;
+    struct mpl_queue *q = mpl_object_body_of(e);
+    lock[n++] = &q->put_lock;
+    lock[n++] = &q->get_lock;
+  }
+  mpl_robust_unlock(&super->objects.lock);
+  while (n-- > 0) {
+    CHECK(mpl_robust_lock(lock[n]) != MPL_DAMAGED);
+    mpl_robust_unlock(lock[n]);
+  }
+}
+
+static struct crash_states *crash_states_now;
+
+static inline void crash_note_state(unsigned long n) {
+  CHECK(n < CRASH_TRACE);
+  crash_trace[n] = crash_state(crash_states_now);
+  crash_trace[0] = n;
+}
+
+/* Notes the states at all points from now, and how many there are. */
+static inline void crash_watch(struct crash_states *states) {
+  crash_states_now = states;
+  states->self = (uint64_t)getpid();
+  crash_trace[0] = 0;
+  mpl_point_watch(crash_note_state);
+}
+
+static inline pid_t crash_start(const struct crash_part *part) {
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid != 0) return pid;
+  if (part->stop) setpgid(0, 0);
+  crash_limit();
+  CHECK(mpl_slot_claim(part->member->slot, part->member->ident));
+  mpl_child_forget_all();
+  mpl_signal_forget();
+  if (part->prepare != NULL) part->prepare();
+  mpl_mutant_arm(part->mutant, part->entry, crash_where);
+  if (part->watched != NULL)
+    crash_watch(part->watched);
+  else if (part->stop)
+    mpl_point_arm_stop(part->point);
+  else
+    mpl_point_arm(part->point);
+  if (part->touch) crash_touch();
+  if (part->recover != 0)
+    mpl_recover(part->recover);
+  else
+    part->operate();
+  mpl_point_arm(0);
+  mpl_mutant_arm(MPL_MUTANT_NONE, 0, NULL);
+  mpl_exit_child(0);
+}
+
+static inline enum crash_end crash_end_of(int status) {
+  if (status == 0) return CRASH_FINISHED;
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? CRASH_DIED : CRASH_BROKEN;
+}
+
+/* Waits for a process and for all that it leaves behind, recovering none. */
+static inline enum crash_end crash_wait(pid_t pid) {
+  int status;
+  while (waitpid(pid, &status, 0) < 0) CHECK(errno == EINTR);
+  while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+  return crash_end_of(status);
+}
+
+static inline enum crash_end crash_do(const struct crash_part *part) {
+  return crash_wait(crash_start(part));
+}
+
+/* Cleans up and finds everything whole. */
+static inline void crash_clean(const struct crash_member *first,
+                               const struct crash_member *second) {
+  mpl_recover_unclaimed(first->slot, first->ident);
+  mpl_recover_unclaimed(second->slot, second->ident);
+  world_sweep();
+  WORLD_WHOLE();
+}
+
+/* After the operations were verified nothing is left. */
+static inline void crash_balance(const struct crash_stage *stage, bool grows) {
+  struct world_sum before = stage->before;
+  mpl_object_bury();
+  WORLD_WHOLE();
+  if (grows) before.used = world_sum().used;
+  WORLD_SAME(before);
+}
+
+/* Whether the arena must be whole once all locks were taken from the dead: no object is half
+   dismantled, and no section open that concerns nothing but the hand of the dead. */
+static inline bool crash_is_rolled_back(void) {
+  if (mpl_load64_rlx(&mpl_super()->objects.burying) != 0) return false;
+  for (uint64_t i = 0; i < mpl_slot_count(); i++)
+    if (mpl_load64_rlx(&mpl_slot_at(i)->journal.nundo) != 0) return false;
+  return true;
+}
+
+/* The survivor; true if all is as it should be. */
+static inline bool crash_survive(const struct crash_stage *stage, bool finished, bool touch) {
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid != 0) return crash_wait(pid) == CRASH_FINISHED;
+  crash_limit();
+  if (touch) {
+    crash_touch();
+    /* Before cleaning up can hide what rolling back has left. */
+    if (crash_is_rolled_back()) WORLD_WHOLE();
+  }
+  crash_clean(&stage->helper, &stage->victim);
+  if (stage->op->verify != NULL) stage->op->verify(finished);
+  crash_balance(stage, stage->op->grows);
+  _exit(0);
+}
+
+static inline void crash_expect(bool good, const struct crash_op *op, const char *what,
+                                unsigned long n, unsigned long m) {
+  if (good) return;
+  fprintf(stderr, "%s: %s: point %lu, %lu (MPL_SEED=%llu)\n", op->name, what, n, m,
+          (unsigned long long)crash_seed);
+  _exit(1);
+}
+
+static inline struct crash_part crash_victim(const struct crash_stage *stage, unsigned long n) {
+  return (struct crash_part){.member = &stage->victim,
+                             .prepare = stage->op->prepare,
+                             .operate = stage->op->operate,
+                             .point = n};
+}
+
+#endif
