@@ -349,6 +349,55 @@ static void verify_written(bool finished) {
   drop();
 }
 
+/*
+** Deaths at any moment. Workers add to a number that all share, say so in one of their own, and make
+** and drop values in between. Whoever is killed had added at most once more than it had said.
+*/
+
+#define WORKERS 3
+#define KILLS 150
+
+static void work(void *arg) {
+  uint64_t mine = *(uint64_t *)arg;
+  struct mpl_cells *shared = cells;
+  union mpl_cell sum;
+  for (;;) {
+    CHECK(mpl_cells_add(shared, 0, whole(1), &sum));
+    CHECK(mpl_cells_add(shared, mine, whole(1), &sum));
+    make(MPL_TYPE_VALUE, 'd', 1);
+    drop();
+  }
+}
+
+static void killed_at_work(void) {
+  struct mpl_child *worker[WORKERS];
+  uint64_t place[WORKERS];
+  make_array('q', WORKERS + 1);
+  struct world_sum before = world_sum();
+  for (uint64_t i = 0; i < WORKERS; i++) place[i] = i + 1;
+  for (int i = 0; i < WORKERS; i++) worker[i] = world_start(work, &place[i]);
+  for (int kills = 0; kills < KILLS; kills++) {
+    int i = kills % WORKERS;
+    int64_t end = world_deadline(), seen = mpl_cells_get(cells, place[i]).i;
+    while (mpl_cells_get(cells, place[i]).i < seen + 1 + kills % 7) {
+      CHECK(mpl_os_now() < end);
+      sched_yield();
+    }
+    CHECK(kill(worker[i]->pid, SIGKILL) == 0 && world_join(worker[i]) == -SIGKILL);
+    worker[i] = world_start(work, &place[i]);
+  }
+  for (int i = 0; i < WORKERS; i++)
+    CHECK(kill(worker[i]->pid, SIGKILL) == 0 && world_join(worker[i]) == -SIGKILL);
+  world_sweep();
+  mpl_object_bury();
+  int64_t said = 0;
+  for (int i = 0; i < WORKERS; i++) said += mpl_cells_get(cells, place[i]).i;
+  CHECK(mpl_cells_get(cells, 0).i >= said);
+  CHECK(mpl_cells_get(cells, 0).i <= said + KILLS + WORKERS);
+  WORLD_WHOLE();
+  CHECK(world_sum().objects == before.objects && world_sum().slots == before.slots);
+}
+
 static const struct crash_op ops[] = {
     {.name = "new value with a lock", .operate = new_value, .twice = true},
     {.name = "new array", .operate = new_array},
@@ -388,6 +437,7 @@ int main(int argc, char **argv) {
   unit_run("zeros", zeros);
   unit_run("too large", too_large);
   unit_run("checked", checked);
+  unit_run("killed at work", killed_at_work);
   for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
     op = &ops[i];
     unit_run(op->name, sweep);
