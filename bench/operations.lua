@@ -78,6 +78,10 @@ return function(machine)
       within = 1.6,
     },
     {
+      name = "pipe_ping_pong_1", label = "pipe ping-pong, on one CPU", program = "pipe_ping_pong",
+      args = one, faster = 2,
+    },
+    {
       name = "lock", label = "lock, uncontended", program = "lock",
       floors = { { "lock" } },
       faster = 1,
@@ -88,6 +92,12 @@ return function(machine)
       name = "ping_pong_2", label = "ping-pong, across two CPUs", program = "ping_pong",
       args = two, floors = { { "spin " .. two }, { "futex " .. two, "sleeping on futexes" } },
       faster = 30,
+    })
+  end
+  if two then
+    table.insert(list, #list, {
+      name = "pipe_ping_pong_2", label = "pipe ping-pong, across two CPUs",
+      program = "pipe_ping_pong", args = two, faster = 2,
     })
   end
   return list

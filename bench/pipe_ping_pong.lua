@@ -1,4 +1,4 @@
--- A number goes to another process over one end of a pipe and comes back over the same: one round trip.
+-- A number goes to another process through a pipe and comes back through it: one round trip.
 -- Arguments: the CPU of this process and the CPU of the other, because placement decides latency.
 
 local process = require "process"

@@ -117,7 +117,7 @@ describe("an end of a pipe", function()
     report("closed", ps[3]:join(30), ps[3].exitcode)
     for i = 2, 4 do mine[i]:close() ps[i]:join() end
 
-    -- What a child can reach it holds: by arguments, upvalues, globals, fields, coroutines, modules.
+    -- What a child can reach it holds: arguments, upvalues, globals, fields, coroutines, modules.
     local a, b = process.Pipe()
     local function held(f, ...)
       local p = process.Process(f, ...):start()
@@ -148,7 +148,8 @@ describe("an end of a pipe", function()
     local c, d = process.Pipe()
     local weak = setmetatable({ c, d }, { __mode = "v" })
     keyed[{}] = c
-    local p = process.Process(function() os.exit(weak[1].closed and not weak[2].closed) end, d):start()
+    local function only_the_second() os.exit(weak[1].closed and not weak[2].closed) end
+    local p = process.Process(only_the_second, d):start()
     p:join()
     report("not held", p.exitcode, c.closed, d.closed, c:send(1), d:recv())
     p = process.Process(function()

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/packet.h"
-#include "crash.h"
+#include "crash_trial.h"
 #include "ds/parcel.h"
 #include "ds/pipe.h"
 

@@ -84,7 +84,8 @@ local function make_current()
     daemon = inherited and inherited.daemon or false,
     authkey = inherited and inherited.authkey or core.random(32),
     path = inherited and inherited.path, made = inherited and inherited.made or 0,
-    started = true, is_self = true, parent_name = inherited and inherited.name, parent_pid = current_pid,
+    started = true, is_self = true, parent_name = inherited and inherited.name,
+    parent_pid = current_pid,
   }
   return self
 end

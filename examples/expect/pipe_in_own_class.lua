@@ -1,0 +1,1 @@
+return { out = { "9", "together", "eof", "-9" } }
