@@ -115,7 +115,7 @@ static void closed_ends(void) {
   char text[] = "x";
   struct iovec part = {text, 1};
   CHECK(mpl_packet_pair(pair) == MPL_OK);
-  CHECK(mpl_packet_send(pair[0], &part, 1) == MPL_OK && mpl_packet_send(pair[1], &part, 1) == MPL_OK);
+  for (int i = 0; i < 2; i++) CHECK(mpl_packet_send(pair[i], &part, 1) == MPL_OK);
   close(pair[1]);
   CHECK(mpl_packet_look(pair[0]) == MPL_OK);
   CHECK(mpl_packet_send(pair[0], &part, 1) == MPL_CLOSED);
@@ -169,7 +169,7 @@ static void strange_packets(void) {
   CHECK(!mpl_pipe_read(packet, 16, &letter));
 }
 
-/* Who is far ahead is held back, by little messages and by big ones, and goes on when there is room. */
+/* Who is far ahead is held back, whatever the size of the messages, until there is room. */
 static void back_pressure(void) {
   mpl_off mail;
   world_make();
@@ -214,7 +214,8 @@ static void abandoned(void) {
 }
 
 /*
-** Parcels. The descriptor is the writing end of a pipe(2): at its reading end is seen whether anybody has it.
+** Parcels. The descriptor is the writing end of a pipe(2): at its reading end is seen whether
+** anybody has it.
 */
 
 static int witness[2];
@@ -283,8 +284,8 @@ static mpl_off get_message(void) {
   return got.batch.item[0].message;
 }
 
-/* There is a limit, which is an error of whoever goes beyond it; then all can still be had, whatever the
-   order. */
+/* There is a limit, which is an error of whoever goes beyond it; then all can still be had,
+   whatever the order. */
 static void many_parcels(void) {
   enum { MOST = 4000 };
   static uint64_t id[MOST];

@@ -39,8 +39,8 @@ enum mpl_status mpl_packet_send(int fd, const struct iovec *parts, size_t n) {
                                            .msg_iovlen = n});
 }
 
-/* ECONNRESET says, once, that the other end was closed with something unread in it; what it had sent
-   before can still be received. */
+/* ECONNRESET says, once, that the other end was closed with something unread in it; what it had
+   sent before can still be received. */
 static enum mpl_status receive_message(int fd, struct msghdr *message, int flags, size_t *size) {
   ssize_t n;
   MPL_POINT();
@@ -58,21 +58,21 @@ static enum mpl_status receive(int fd, void *bytes, size_t room, int flags, size
   return receive_message(fd, &message, flags, size);
 }
 
-/* Receives one packet; what it has beyond `room` bytes, and a descriptor that it carries, is dropped. */
+/* Receives one packet. What it has beyond `room` bytes, or a descriptor in it, is dropped. */
 enum mpl_status mpl_packet_receive(int fd, void *bytes, size_t room, size_t *size) {
   return receive(fd, bytes, room, 0, size);
 }
 
 /* Whether a receive would not have to wait: MPL_OK, MPL_CLOSED, MPL_BLOCK. Takes nothing. */
 enum mpl_status mpl_packet_look(int fd) {
-  char byte;
+  char byte = 0;
   size_t size;
   return receive(fd, &byte, 1, MSG_PEEK, &size);
 }
 
 /*
-** Packets that carry a descriptor: the system holds a copy of it as long as it holds the packet, whatever
-** becomes of the sender.
+** Packets that carry a descriptor: the system holds a copy of it as long as it holds the packet,
+** whatever becomes of the sender.
 */
 
 union control {
@@ -100,8 +100,8 @@ enum mpl_status mpl_packet_look_tag(int fd, uint64_t *tag) {
   return receive(fd, tag, sizeof *tag, MSG_PEEK, &size);
 }
 
-/* A descriptor of the caller's own for the one that the next packet carries; the packet stays where it
-   is. MPL_ERRNO with EMFILE if the caller has too many. */
+/* A descriptor of the caller's own for the one that the next packet carries; the packet stays where
+   it is. MPL_ERRNO with EMFILE if the caller has too many. */
 enum mpl_status mpl_packet_look_fd(int fd, int *passed) {
   union control control = {.head = {0}};
   uint64_t tag;
@@ -119,7 +119,7 @@ enum mpl_status mpl_packet_look_fd(int fd, int *passed) {
   return MPL_OK;
 }
 
-/* Whether what was sent from this end and has not been received fills half of the room that there is. */
+/* Whether what was sent from this end and has not been received fills half of the room for it. */
 bool mpl_packet_half_full(int fd) {
   int used, room;
   socklen_t size = sizeof room;

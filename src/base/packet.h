@@ -2,13 +2,14 @@
 ** Packets: messages between processes through a pair of sockets that keeps their bounds (AF_UNIX,
 ** SOCK_SEQPACKET).
 **
-** A packet is sent wholly or not at all, and received wholly by one receiver, whatever instruction either
-** dies at: so nobody needs a lock to send or to receive, and nothing is ever torn. Packets are not empty,
-** because nothing would tell an empty one from the end.
+** A packet is sent wholly or not at all, and received wholly by one receiver, whatever instruction
+** either dies at: so nobody needs a lock to send or to receive, and nothing is ever torn. Packets
+** are not empty, because nothing would tell an empty one from the end.
 **
-** Nothing here waits: MPL_BLOCK means try again when the descriptor polls ready (base/os.h). MPL_CLOSED:
-** nobody has the other end any more, and all that was sent has been received. MPL_ERRNO: errno says how.
-** Descriptors are closed by exec. SIGPIPE is never raised, EINTR never seen.
+** Nothing here waits: MPL_BLOCK means try again when the descriptor polls ready (base/os.h).
+** MPL_CLOSED: nobody has the other end any more, and all that was sent has been received.
+** MPL_ERRNO: errno says how. Descriptors are closed by exec. SIGPIPE is never raised, EINTR never
+** seen.
 */
 #ifndef MPL_BASE_PACKET_H
 #define MPL_BASE_PACKET_H

@@ -32,8 +32,8 @@ struct mpl_connection *mpl_connection_first(void) {
 ** Life
 */
 
-/* Pushes a Connection that is closed as yet, with a reference to what it shares with the other end. Raises
-   if that is no more. */
+/* Pushes a Connection that is closed as yet, with a reference to what it shares with the other end.
+   Raises if that is no more. */
 struct mpl_connection *mpl_connection_new(lua_State *L, uint64_t pipe, unsigned flags) {
   if (mpl_object_type_of(pipe) != MPL_TYPE_PIPE) mpl_args_raise(L, MPL_GONE);
   mpl_handle_push(L, pipe);
@@ -111,8 +111,8 @@ int mpl_connection_fd(lua_State *L, int idx) {
   return c == NULL ? -1 : c->fd;
 }
 
-/* Whether this process has a message for it already, so that its descriptor need not be readable for
-   the next one to be received. */
+/* Whether this process has a message for it already, so that its descriptor need not be readable
+   for the next one to be received. */
 bool mpl_connection_has_kept(const struct mpl_connection *c) {
   return c->kept != NULL && c->kept_by == mpl_slot_ident(mpl_self);
 }
@@ -143,7 +143,7 @@ static int connection_fileno(lua_State *L) {
   return 1;
 }
 
-/* c:close(): this process is done with this end; a second one does nothing. Also __gc and __close. */
+/* c:close(): this process is done with this end; a second one does nothing. Also __gc, __close. */
 static int connection_close(lua_State *L) {
   mpl_connection_shut(mpl_class_self(L, 1));
   lua_pushnil(L);

@@ -1,9 +1,9 @@
 /*
 ** Connections: the ends of pipes, as this process has them.
 **
-** A Connection is a userdata with a descriptor and the handle of what both ends share; copies of one end, in
-** this or in other processes, have descriptors of their own. The open ones of a process stand in a list, so
-** that a child can close those that it does not hold (bind/reach.c).
+** A Connection is a userdata with a descriptor and the handle of what both ends share; copies of
+** one end, in this or in other processes, have descriptors of their own. The open ones of a process
+** stand in a list, so that a child can close those that it does not hold (bind/reach.c).
 */
 #ifndef MPL_BIND_CONNECTION_H
 #define MPL_BIND_CONNECTION_H
@@ -30,7 +30,7 @@ struct mpl_connection {
   struct mpl_connection *next, **link; /* in the list, while it is open */
   unsigned char *kept; /* a packet that was received and could not be delivered; NULL: none */
   size_t kept_size;
-  uint64_t kept_by;    /* identity of who received it: a fork takes it along, but it is not the child's */
+  uint64_t kept_by;    /* identity of who received it; not of a child that has it by a fork */
 };
 
 extern const struct mpl_class mpl_connection_class;

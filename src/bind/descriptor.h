@@ -1,6 +1,6 @@
 /*
-** Values that stand for a file descriptor of this process: Connections and process.fd values. For the
-** codec, which sends the descriptor as a parcel (ds/parcel.h).
+** Values that stand for a file descriptor of this process: Connections and process.fd values. For
+** the codec, which sends the descriptor as a parcel (ds/parcel.h).
 */
 #ifndef MPL_BIND_DESCRIPTOR_H
 #define MPL_BIND_DESCRIPTOR_H

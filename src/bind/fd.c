@@ -1,6 +1,6 @@
 /*
-** process.fd: file descriptors as values that can be sent; and both kinds of values with a descriptor as the
-** codec sees them.
+** process.fd: file descriptors as values that can be sent; and both kinds of values with a
+** descriptor as the codec sees them.
 */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +31,8 @@ static struct fd *push_fd(lua_State *L) {
   return fd;
 }
 
-/* fd(n): a value for an open descriptor, or a file of the io library (written out first), that stays the
-   caller's. */
+/* fd(n): a value for an open descriptor, or a file of the io library (written out first), that
+   stays the caller's. */
 static int fd_new(lua_State *L) {
   mpl_args_end(L, 1);
   luaL_Stream *stream = luaL_testudata(L, 1, LUA_FILEHANDLE);

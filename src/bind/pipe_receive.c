@@ -1,9 +1,9 @@
 /*
 ** Connections: receiving.
 **
-** A packet that was received is this process's alone. If what is in it cannot be delivered now (it is
-** too long, or there is no memory) the packet is kept and is the next one to be received, by this
-** process.
+** A packet that was received is this process's alone. If what is in it cannot be delivered now (it
+** is too long, or there is no memory) the packet is kept and is the next one to be received, by
+** this process.
 */
 #include <errno.h>
 #include <lauxlib.h>
@@ -60,8 +60,8 @@ static void convert(lua_State *L, lua_CFunction f) {
   lua_call(L, 1, 1);
 }
 
-/* Argument: a struct receive, as light userdata. Pushes what the letter says, whose mail is in hand: `send`
-   is send_bytes of `dumps`, and recv is `loads` of recv_bytes. */
+/* Argument: a struct receive, as light userdata. Pushes what the letter says, whose mail is in
+   hand: `send` is send_bytes of `dumps`, and recv is `loads` of recv_bytes. */
 static int open_protected(lua_State *L) {
   struct receive *r = lua_touserdata(L, 1);
   const struct mpl_pipe_letter *letter = &r->letter;
@@ -165,8 +165,8 @@ int mpl_connection_recv(lua_State *L) {
   return mpl_blocking_run(L, &r.op);
 }
 
-/* c:recv_bytes([max]): the bytes of a message; nil, "eof". An error if they are more than max; then the
-   message stays. */
+/* c:recv_bytes([max]): the bytes of a message; nil, "eof". An error if they are more than max; then
+   the message stays. */
 int mpl_connection_recv_bytes(lua_State *L) {
   struct receive r = start(L);
   mpl_args_end(L, 2);
@@ -177,8 +177,8 @@ int mpl_connection_recv_bytes(lua_State *L) {
   return mpl_blocking_run(L, &r.op);
 }
 
-/* c:poll([timeout]): whether a receive would not wait: a message is there, or the end; takes nothing. Without
-   an argument it does not wait, with nil it waits for ever. */
+/* c:poll([timeout]): whether a receive would not wait: a message is there, or the end; takes
+   nothing. Without an argument it does not wait, with nil it waits for ever. */
 int mpl_connection_poll(lua_State *L) {
   struct receive r = start(L);
   mpl_args_end(L, 2);

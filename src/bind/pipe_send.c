@@ -1,6 +1,6 @@
 /*
-** Connections: sending. A value is encoded before anything is shared; what is small waits for room in the
-** socket as bytes, what is large, or has references, as a mail (ds/pipe.h).
+** Connections: sending. A value is encoded before anything is shared; what is small waits for room
+** in the socket as bytes, what is large, or has references, as a mail (ds/pipe.h).
 */
 #include <errno.h>
 #include <lauxlib.h>
@@ -84,8 +84,8 @@ int mpl_connection_send(lua_State *L) {
   return mpl_blocking_run(L, &s.op);
 }
 
-/* c:send_bytes(s[, i[, n]]): sends n bytes of the string from the i-th on, by default all from the first; as
-   send. */
+/* c:send_bytes(s[, i[, n]]): sends n bytes of the string from the i-th on, by default all from the
+   first; as send. */
 int mpl_connection_send_bytes(lua_State *L) {
   struct mpl_connection *c = mpl_connection_self(L, MPL_CONNECTION_WRITABLE);
   size_t size;

@@ -1,15 +1,15 @@
 /*
 ** Which ends of pipes a new child holds.
 **
-** A fork copies all open ends, but a child that keeps an end which it does not use hides the death of
-** those who do: there is no end of file as long as anybody has it. So a child of Process:start closes the
-** ends that nothing which it can ever run reaches. What it can reach begins with its Process object, its
-** target and arguments, the globals and the loaded modules; it does not include the calls of its parent
-** that were under way at the fork, which never return in it.
+** A fork copies all open ends, but a child that keeps an end which it does not use hides the death
+** of those who do: there is no end of file as long as anybody has it. So a child of Process:start
+** closes the ends that nothing which it can ever run reaches. What it can reach begins with its
+** Process object, its target and arguments, the globals and the loaded modules; it does not include
+** the calls of its parent that were under way at the fork, which never return in it.
 **
-** The walk follows what the garbage collector follows, weak tables included, with a list of its own of what it
-** has seen: the collector's marks stand in the objects, and to set them would copy every page. It ends as soon
-** as all ends are found. If memory runs out nothing is closed.
+** The walk follows what the garbage collector follows, weak tables included, with a list of its own
+** of what it has seen: the collector's marks stand in the objects, and to set them would copy every
+** page. It ends as soon as all ends are found. If memory runs out nothing is closed.
 */
 #include <lauxlib.h>
 #include <stdbool.h>
@@ -30,7 +30,8 @@ struct walk {
 };
 
 static bool has_parts(int type) {
-  return type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA || type == LUA_TTHREAD;
+  return type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA ||
+         type == LUA_TTHREAD;
 }
 
 static bool was_seen(const struct walk *w, int idx) {
@@ -199,8 +200,8 @@ static int walk_protected(lua_State *L) {
   return 0;
 }
 
-/* close_unreached(...): in a new child: closes the Connections that were its parent's and can be reached
-   neither from the arguments nor from the globals and the loaded modules. */
+/* close_unreached(...): in a new child: closes the Connections that were its parent's and can be
+   reached neither from the arguments nor from the globals and the loaded modules. */
 static int close_unreached(lua_State *L) {
   struct walk w = {.L = L};
   for (struct mpl_connection *c = mpl_connection_first(); c != NULL; c = c->next) {
@@ -214,7 +215,10 @@ static int close_unreached(lua_State *L) {
   lua_pushcfunction(L, walk_protected);
   lua_pushlightuserdata(L, &w);
   for (int i = 1; i <= top; i++) lua_pushvalue(L, i);
+  int collects = lua_gc(L, LUA_GCISRUNNING);
+  lua_gc(L, LUA_GCSTOP); /* its marks would copy every page */
   int status = lua_pcall(L, top + 1, 0, 0);
+  if (collects) lua_gc(L, LUA_GCRESTART);
   mpl_codec_seen_free(&w.seen);
   if (status != LUA_OK) return 0;
   for (struct mpl_connection *c = mpl_connection_first(), *next; c != NULL; c = next) {

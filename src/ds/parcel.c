@@ -1,8 +1,8 @@
 /*
 ** Parcels: see parcel.h.
 **
-** The depot is first in, first out, and so are parcels, mostly: the packet that is looked for is the
-** first one. Others in front of it are sent to the end again, each before it is taken from the
+** The depot is first in, first out, and so are parcels, mostly: the packet that is looked for is
+** the first one. Others in front of it are sent to the end again, each before it is taken from the
 ** front.
 */
 #include "ds/parcel.h"
@@ -44,8 +44,8 @@ static enum mpl_status move_first(uint64_t tag) {
   return MPL_OK;
 }
 
-/* Drops what nobody waits for and brings the packet of the parcel to the front; 0 for none: goes through
-   all. MPL_OK; MPL_GONE: there is none; MPL_ERRNO. The lock is held. */
+/* Drops what nobody waits for and brings the packet of the parcel to the front; 0 for none: goes
+   through all. MPL_OK; MPL_GONE: there is none; MPL_ERRNO. The lock is held. */
 static enum mpl_status turn(uint64_t wanted) {
   uint64_t tag, first = 0;
   for (int i = 0; i < LOOKS_MOST && mpl_packet_look_tag(depot[1], &tag) == MPL_OK; i++) {
@@ -80,8 +80,8 @@ enum mpl_status mpl_parcel_open(void) {
 }
 
 /*
-** Makes a parcel of the descriptor, which stays the caller's, who then holds a reference. MPL_NOMEM,
-** MPL_NOPRIVATE, MPL_ERRNO (EBADF; ENOBUFS: too many are on their way).
+** Makes a parcel of the descriptor, which stays the caller's, who then holds a reference.
+** MPL_NOMEM, MPL_NOPRIVATE, MPL_ERRNO (EBADF; ENOBUFS: too many are on their way).
 */
 enum mpl_status mpl_parcel_new(int fd, uint64_t *id) {
   if (mpl_packet_half_full(depot[0])) return errno = ENOBUFS, MPL_ERRNO;
@@ -94,8 +94,8 @@ enum mpl_status mpl_parcel_new(int fd, uint64_t *id) {
   return errno = error, MPL_ERRNO;
 }
 
-/* A descriptor of the caller's own for the one in the parcel, to which somebody refers meanwhile. MPL_GONE:
-   there is no such parcel; MPL_ERRNO (EMFILE); MPL_DAMAGED. */
+/* A descriptor of the caller's own for the one in the parcel, to which somebody refers meanwhile.
+   MPL_GONE: there is no such parcel; MPL_ERRNO (EMFILE); MPL_DAMAGED. */
 enum mpl_status mpl_parcel_fetch(uint64_t id, int *fd) {
   struct mpl_robust *lock = &mpl_super()->parcel_lock;
   if (!is_awaited(id)) return MPL_GONE;

@@ -18,9 +18,10 @@
 ** Packets
 */
 
-/* Sends a message by a way, through the socket. MPL_OK; MPL_BLOCK: there is no room now; MPL_CLOSED:
-   nobody can receive it any more; MPL_ERRNO. */
-enum mpl_status mpl_pipe_send(struct mpl_pipe_way *way, int fd, const struct mpl_pipe_letter *letter) {
+/* Sends a message by a way, through the socket. MPL_OK; MPL_BLOCK: there is no room now;
+   MPL_CLOSED: nobody can receive it any more; MPL_ERRNO. */
+enum mpl_status mpl_pipe_send(struct mpl_pipe_way *way, int fd,
+                              const struct mpl_pipe_letter *letter) {
   unsigned char first = (unsigned char)letter->kind;
   mpl_off mail = letter->mail;
   struct iovec parts[3] = {{&first, 1}};
@@ -41,7 +42,8 @@ enum mpl_status mpl_pipe_send(struct mpl_pipe_way *way, int fd, const struct mpl
   return MPL_OK;
 }
 
-/* Receives a packet. MPL_OK; MPL_BLOCK: there is none now; MPL_CLOSED: and there will be none; MPL_ERRNO. */
+/* Receives a packet. MPL_OK; MPL_BLOCK: there is none now; MPL_CLOSED: nor will there be one;
+   MPL_ERRNO. */
 enum mpl_status mpl_pipe_receive(int fd, unsigned char packet[MPL_PIPE_PACKET], size_t *size) {
   return mpl_packet_receive(fd, packet, MPL_PIPE_PACKET, size);
 }
