@@ -383,7 +383,7 @@ static void waking(void) {
   uint64_t number = 0;
   begin_joinable();
   put(number);
-  struct mpl_ec *deaths = &mpl_super()->deaths;
+  struct mpl_ec *deaths = &mpl_super()->died;
   bereave(1, false);
   getter = world_start(take_one, &number);
   joiner = world_start(wait_for_all, NULL);
