@@ -47,8 +47,8 @@ local FAMILY = [[
     report("daemon of a survivor", mine:is_alive(), not gone(mine.pid))
     report("lock", lock:acquire())
     report("queue", q:put(1), q:get())
-    eventually(function() return process.stats().processes == 2 end)
-    report("members", process.stats().processes)
+    eventually(function() return #process.stats().processes == 2 end)
+    report("members", #process.stats().processes)
   end):start()
   pids:put{ start_daemon("busy").pid, start_daemon("asleep").pid }
   process.sleep(100)

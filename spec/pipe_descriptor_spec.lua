@@ -73,6 +73,7 @@ describe("a connection that is sent", function()
     report("dropped", r:recv())
     report("closed", try(q.put, q, { c = w }))
     report("dumps", try(process.dumps, a))
+    collectgarbage()
     report("objects", process.stats().objects.Descriptor)
   ]]
 
