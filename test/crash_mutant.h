@@ -2,8 +2,8 @@
 ** Mutants: the operation with one entry of its journal left out (base/point.h). The sweep must fail
 ** for each, or it would overlook such a mistake in the code.
 **
-** Not counted are entries that nobody can miss: of a word that the store does not change or that the
-** section has stored before (mpl_tx_mutant), or that is in no use once the section is undone.
+** Not counted are entries that nobody can miss: of a word that the store does not change or that
+** the section has stored before (mpl_tx_mutant), or that is in no use once the section is undone.
 */
 #ifndef MPL_TEST_CRASH_MUTANT_H
 #define MPL_TEST_CRASH_MUTANT_H
@@ -25,8 +25,8 @@ static inline bool crash_pass_block(void *arg, mpl_off block) {
   return true;
 }
 
-/* Whether a word is of an entry of the object table that does not exist yet, or the link of one that
-   is in no list. */
+/* Whether a word is of an entry of the object table that does not exist yet, or the link of one
+   that is in no list. */
 static inline bool crash_is_no_object(const void *word) {
   const struct mpl_object_root *objects = &mpl_super()->objects;
   uint64_t count = mpl_load64_rlx(&objects->count), first = 0;
@@ -37,7 +37,8 @@ static inline bool crash_is_no_object(const void *word) {
     uint64_t index = first + (at - chunk) / sizeof(struct mpl_object);
     if (index == 0 || index >= count) return true;
     const struct mpl_object *e = mpl_object_entry(index);
-    return word == &e->next && mpl_load64_rlx(&e->refs) > 0;
+    return word == &e->next &&
+           (mpl_load64_rlx(&e->refs) > 0 || mpl_load64_rlx(&objects->burying) == index);
   }
   return false;
 }

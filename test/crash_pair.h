@@ -1,6 +1,6 @@
 /*
-** Two processes that die at once: one is stopped at a random point of its operation, the other dies at
-** one of another operation meanwhile, or waits for the first; then the first is killed.
+** Two processes that die at once: one is stopped at a random point of its operation, the other dies
+** at one of another operation meanwhile, or waits for the first; then the first is killed.
 */
 #ifndef MPL_TEST_CRASH_PAIR_H
 #define MPL_TEST_CRASH_PAIR_H

@@ -2,10 +2,10 @@
 ** States of the arena, told apart by a number: the same bytes, the same number. A death that leaves
 ** what another has left before needs no second look.
 **
-** Not counted among the bytes: what lies beyond the counts of a journal or of a hand, pids and times
-** in the process table, and the sums of super.h that only tell how often recovery had work. The
-** thread ids of the dead and of the living, in the locks that they hold, count as the same in every
-** trial.
+** Not counted among the bytes: what lies beyond the counts of a journal or of a hand, pids and
+** times in the process table, and the sums of super.h that only tell how often recovery had work.
+** The thread ids of the dead and of the living, in the locks that they hold, count as the same in
+** every trial.
 **
 ** The number of a part, a slot or a page, is kept until the part changes.
 */
@@ -86,7 +86,7 @@ static inline uint64_t state_counted(const struct crash_states *states, uint64_t
   return state_bytes(states, h, j->wake, j->nwake * sizeof *j->wake);
 }
 
-/* The number of a part of the arena, kept until the part changes; `slot` if it is the head of one. */
+/* The number of a part of the arena, kept until the part changes; `slot`: it is the head of one. */
 static inline uint64_t state_part(struct crash_states *states, uint64_t from, uint64_t size,
                                   bool slot) {
   uint64_t *known = &states->known[from / STATE_PART];
@@ -111,7 +111,8 @@ static inline uint64_t crash_state(struct crash_states *states) {
   }
   for (; at < size; at = next) {
     next = (at | (STATE_PAGE - 1)) + 1;
-    if (at < states->top || next == size) h = state_mix(h, state_part(states, at, next - at, false));
+    if (at < states->top || next == size)
+      h = state_mix(h, state_part(states, at, next - at, false));
   }
   return h;
 }
