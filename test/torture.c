@@ -56,25 +56,30 @@ static void count_end(int code) {
   }
 }
 
-static bool reap_worker(pid_t pid) {
+static void reap_workers(void) {
   for (int i = 0; i < PLACES; i++) {
-    if (place[i] == NULL || place[i]->pid != pid) continue;
-    CHECK(mpl_child_ended(place[i]));
+    if (place[i] == NULL || !mpl_child_ended(place[i])) continue;
     count_end(place[i]->exit_code);
     mpl_child_unwanted(place[i]);
     place[i] = NULL;
-    return true;
   }
+}
+
+static bool is_worker(pid_t pid) {
+  for (int i = 0; i < PLACES; i++)
+    if (place[i] != NULL && place[i]->pid == pid) return true;
   return false;
 }
 
-/* Reaps who has ended: workers, and processes whose parents have. False if there are no children.
-   */
+/* Reaps who has ended: workers, and processes whose parents have. False if there is none. */
 static bool reap_some(void) {
   siginfo_t info = {0};
   int status, r;
+  reap_workers(); /* also those whom mpl has reaped while the caller waited for something else */
   while ((r = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT)) == 0 && info.si_pid != 0) {
-    if (!reap_worker(info.si_pid)) {
+    if (is_worker(info.si_pid)) {
+      reap_workers();
+    } else {
       CHECK(waitpid(info.si_pid, &status, 0) == info.si_pid);
       count_end(WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
     }
@@ -229,6 +234,7 @@ static void torture(void) {
   alarm(HANGS_AFTER);
   ledger_make();
   world_make();
+  mpl_store64_rel(&ledger->director, mpl_slot_ident(mpl_self));
   world_adopt();
   struct world_sum before = warm_up();
   int64_t began = mpl_os_now(), end = began + (int64_t)seconds * MPL_NS_PER_S;

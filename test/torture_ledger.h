@@ -47,6 +47,7 @@ struct ledger_lock {
 
 struct ledger {
   mpl_a64 failed;
+  mpl_a64 director; /* identity of the process that plans, kills and looks */
   mpl_a64 pause; /* number of the quiescent point to come to; 0: go on */
   mpl_a64 stop;  /* 1: all processes end */
   mpl_a64 producers, serials; /* given out so far */
@@ -144,15 +145,16 @@ static inline void ledger_sleep(int64_t ns) {
   ledger_sleep_until(mpl_os_now() + ns);
 }
 
+/* Whether to end; also if the director has been killed by somebody else. */
 static inline bool ledger_stopped(void) {
-  return ledger_look(&ledger->stop) != 0;
+  return ledger_look(&ledger->stop) != 0 || !mpl_slot_ident_lives(ledger_look(&ledger->director));
 }
 
 /* Rests as long as there is a quiescent point. The caller holds nothing but handles and locks of
    scripts. */
 static inline void ledger_park(void) {
   uint64_t point;
-  while ((point = ledger_look(&ledger->pause)) != 0) {
+  while ((point = ledger_look(&ledger->pause)) != 0 && !ledger_stopped()) {
     mpl_store64_rel(&ledger_me->parked, point);
     ledger_sleep(WORLD_MS / 5);
   }
