@@ -3,6 +3,8 @@
 */
 #include "bind/interrupt.h"
 
+#include <signal.h>
+
 #include <lauxlib.h>
 #include <lualib.h>
 
@@ -84,6 +86,12 @@ bool mpl_interrupt_is(lua_State *L, int idx) {
   bool is = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
   lua_pop(L, 2);
   return is;
+}
+
+/* The last interrupt was raised where its error could not be passed on: it will be raised once more. */
+void mpl_interrupt_again(void) {
+  if (own && mpl_self != NULL) mpl_store64_rlx(&mpl_self->interrupt, MPL_SLOT_INTERRUPT_OWN);
+  raise(SIGINT);
 }
 
 /* Whether the last interrupt was sent to this process alone, by its parent. */

@@ -15,5 +15,6 @@ void mpl_interrupt_open(lua_State *L);
 void mpl_interrupt_attend(lua_State *L, void (*before_error)(void *arg), void *arg);
 bool mpl_interrupt_is(lua_State *L, int idx);
 bool mpl_interrupt_is_own(void);
+void mpl_interrupt_again(void);
 
 #endif

@@ -252,9 +252,15 @@ void mpl_queue_give_back(struct mpl_queue *q, const struct mpl_queue_batch *batc
   if (mpl_queue_unget(q, message) != MPL_OK) mpl_queue_drop(message);
 }
 
+/* Whether decoding, which ended with this status, failed for something that is not the item's fault: want of
+   memory, or an interrupt. */
+bool mpl_queue_fault_is_ours(lua_State *L, int status) {
+  return mpl_args_lacked_memory(L, status) || (status != LUA_OK && mpl_interrupt_is(L, -1));
+}
+
 /* Pushes the value of the first item; behind it, if it was got before by processes that died, nil
-   and how often it was got. Returns how many that are. If the value does not fit into memory the
-   item goes back to the queue. */
+   and how often it was got. Returns how many that are. If the value does not fit into memory, or an
+   interrupt strikes meanwhile, the item goes back to the queue. */
 static int push_item(lua_State *L, struct mpl_queue *q, struct mpl_queue_batch *batch) {
   const struct mpl_queue_got *item = &batch->item[0];
   if (item->message == 0 && mpl_codec_is_plain(batch->bytes + item->at)) {
@@ -265,7 +271,7 @@ static int push_item(lua_State *L, struct mpl_queue *q, struct mpl_queue_batch *
   lua_pushcfunction(L, decode_protected);
   lua_pushlightuserdata(L, batch);
   int status = lua_pcall(L, 1, 1, 0);
-  if (mpl_args_lacked_memory(L, status))
+  if (mpl_queue_fault_is_ours(L, status))
     mpl_queue_give_back(q, batch, 0);
   else if (item->message != 0 && status != LUA_OK)
     mpl_queue_undecodable(q, item->message);

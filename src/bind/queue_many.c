@@ -271,7 +271,7 @@ static void give_back(struct get_many *g, int first) {
 
 /* Decodes a batch into the list at `list`. If an item cannot be decoded the rest goes back to the queue.
    What comes before it is enough if there is anything: the item goes back, too, and fails when it is got
-   again; else the error is raised, and the item is lost unless it was memory that failed. */
+   again; else the error is raised, and the item is lost unless it was memory that failed, or an interrupt. */
 static void take_batch(lua_State *L, struct get_many *g, int list) {
   g->decoded = 0;
   lua_pushcfunction(L, decode_batch);
@@ -279,11 +279,12 @@ static void take_batch(lua_State *L, struct get_many *g, int list) {
   lua_pushlightuserdata(L, g);
   int status = lua_pcall(L, 2, 0, 0);
   if (status == LUA_OK) return;
-  bool keep = g->count > 0 || mpl_args_lacked_memory(L, status);
+  bool keep = g->count > 0 || mpl_queue_fault_is_ours(L, status);
   mpl_off failed = g->batch.item[g->decoded].message;
   give_back(g, keep ? g->decoded : g->decoded + 1);
   if (!keep && failed != 0) mpl_queue_undecodable(g->q, failed);
   if (g->count == 0) lua_error(L);
+  if (mpl_interrupt_is(L, -1)) mpl_interrupt_again(); /* what was got is not lost to it */
   g->max = g->count; /* no more */
   lua_pop(L, 1);
 }

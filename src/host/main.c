@@ -131,7 +131,7 @@ static int protected_main(lua_State *L) {
     mpl_options_help(mpl_run_program());
   } else {
     ok = run(L, argv, argc, &options);
-    interrupted = mpl_run_interrupted();
+    interrupted = !ok && mpl_run_interrupted(); /* the prompt goes on after an interrupt */
     if (interrupted) mpl_sigint_expect_last();
     ok = finish(L, interrupted) && ok;
     interrupted = interrupted || mpl_run_interrupted();
