@@ -31,15 +31,24 @@ static inline unsigned long crash_some_point(const struct crash_op *op, uint64_t
   return 1 + crash_random(i) % (points + 1);
 }
 
+/* Starts a part and waits until it is prepared, which nobody disturbs. */
+static inline pid_t crash_prepare(const struct crash_part *part, const void *scene) {
+  int status;
+  memcpy(crash_scene, scene, crash_scene_size);
+  pid_t pid = crash_start(part);
+  while (waitpid(pid, &status, WUNTRACED) < 0) CHECK(errno == EINTR);
+  CHECK(WIFSTOPPED(status));
+  return pid;
+}
+
 /* Runs both parts: the first is stopped at its point while the second runs. */
 static inline void crash_both(const struct crash_part part[2], void *scene[2], bool finished[2]) {
   pid_t pid[2];
   int status[2];
   bool ended[2];
+  for (int i = 0; i < 2; i++) pid[i] = crash_prepare(&part[i], scene[i]);
   for (int i = 0; i < 2; i++) {
-    memcpy(crash_scene, scene[i], crash_scene_size);
-    pid[i] = crash_start(&part[i]);
-    setpgid(pid[i], pid[i]);
+    kill(pid[i], SIGCONT);
     ended[i] = crash_wait_briefly(pid[i], &status[i]);
   }
   for (int i = 2; i-- > 0;) {
@@ -71,7 +80,8 @@ static inline void crash_pair(const struct crash_op *op[2], uint64_t i) {
                                   .prepare = op[k]->prepare,
                                   .operate = same && k == 1 ? op[k]->also : op[k]->operate,
                                   .point = crash_some_point(op[k], 4 * i + 2 + (uint64_t)k),
-                                  .stop = k == 0};
+                                  .stop = k == 0,
+                                  .paired = true};
   crash_both(part, scene, finished);
   if (i % 2 == 0) crash_touch();
   crash_clean(i % 4 < 2 ? &stage.helper : &stage.victim, i % 4 < 2 ? &stage.victim : &stage.helper);

@@ -156,6 +156,7 @@ struct crash_part {
   struct crash_states *watched; /* the trace is written */
   unsigned long point; /* to die at; 0: none */
   bool stop;           /* there, instead of dying */
+  bool paired;         /* stops once it is prepared, too */
   enum mpl_mutant mutant;
   unsigned long entry;
 };
@@ -209,12 +210,13 @@ static inline pid_t crash_start(const struct crash_part *part) {
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid != 0) return pid;
-  if (part->stop) setpgid(0, 0);
+  if (part->paired) setpgid(0, 0);
   crash_limit();
   CHECK(mpl_slot_claim(part->member->slot, part->member->ident));
   mpl_child_forget_all();
   mpl_signal_forget();
   if (part->prepare != NULL) part->prepare();
+  if (part->paired) raise(SIGSTOP);
   mpl_mutant_arm(part->mutant, part->entry, crash_where);
   if (part->watched != NULL)
     crash_watch(part->watched);
