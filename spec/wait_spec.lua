@@ -77,6 +77,10 @@ local PROGRAM = [[
   told:get()
   parent:kill()
   report("parent", told:get(30))
+  report("negative", try(process.wait, { -1 }))
+  local pipe = io.popen "grep SigBlk /proc/self/status"
+  report("mask", pipe:read "l")
+  pipe:close()
   report("wrong", try(process.wait, { 1.5 }), try(process.wait, { {} }), try(process.wait, 5),
     try(process.wait, { process.Lock() }), try(process.wait, { process.Process(print) }))
 ]]
@@ -115,6 +119,12 @@ for without, env in pairs { [""] = {}, [" without futex_waitv"] = { MPL_NO_WAITV
       assert.equal("1 true true", out["thousand beside a descriptor"])
     end)
     it("waits for the parent", function() assert.equal("true", out.parent) end)
+    it("leaves the signals of programs started later alone", function()
+      assert.equal("SigBlk: 0000000000000000", (out.mask:gsub("%s+", " ")))
+    end)
+    it("refuses descriptors that are none", function()
+      support.mentions(out.negative, "element 1, -1", "cannot be waited for")
+    end)
     it("names what cannot be waited for", function()
       support.mentions(out.wrong, "element 1, 1.5", "list expected", "Lock", "not started")
     end)

@@ -516,7 +516,7 @@ local function waitable(object)
     local st = rawget(object, STATE)
     if st.closed then
       return nil, "is closed"
-    elseif not st.started then
+    elseif not is_started(st) then
       return nil, "is not started"
     elseif not is_own_child(st) then
       return nil, "is not a child of this process"

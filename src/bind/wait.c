@@ -1,6 +1,7 @@
 /*
 ** What process.wait (lua/process/wait.lua) is made of: one look at many things, and one sleep for all.
 */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,11 +92,12 @@ static bool enter(lua_State *L, struct wait *w) {
   struct thing *t = &w->thing[w->n];
   uint64_t id = mpl_handle_id(L, -1);
   if (lua_type(L, -1) == LUA_TNUMBER) {
+    if (lua_tointeger(L, -1) < 0 || lua_tointeger(L, -1) > INT_MAX) return false; /* poll passes over those */
     t->kind = DESCRIPTOR;
     add_descriptor(w, t, (int)lua_tointeger(L, -1));
   } else if (lua_type(L, -1) == LUA_TSTRING) { /* an identity, made distinct from a descriptor */
     t->kind = MEMBER;
-    t->ident = strtoull(lua_tostring(L, -1), NULL, 10);
+    t->ident = w->many.mortal = strtoull(lua_tostring(L, -1), NULL, 10);
     add(w, &mpl_super()->died);
   } else if ((t->event = mpl_object_body(id, MPL_TYPE_EVENT)) != NULL) {
     t->kind = EVENT;
@@ -149,10 +151,9 @@ static int push_ready(lua_State *L, const struct wait *w) {
   return 1;
 }
 
-/* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout; nil and the index of one
-   that cannot be waited for. Elements: events,
-   queues, connections, children (handles of core.child), descriptors (integers), identities of other processes (as
-   strings). */
+/* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout; nil and the
+   index of one that cannot be waited for. Elements: events, queues, connections, children (handles of
+   core.child), descriptors (integers), identities of other processes (as strings). */
 static int wait(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   int64_t deadline = mpl_args_timeout(L, 2);
@@ -162,7 +163,10 @@ static int wait(lua_State *L) {
   while (look(w) == 0) {
     if (deadline <= 0) break;
     mpl_many_arm(&w->many);
-    if (look(w) > 0) break;
+    if (look(w) > 0) {
+      mpl_many_disarm(&w->many);
+      break;
+    }
     int64_t now = mpl_os_now(), end = deadline;
     if (!mpl_signal_hears_children() && end - now > DEAF_NS) end = now + DEAF_NS;
     s = mpl_many_sleep(&w->many, end);

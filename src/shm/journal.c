@@ -123,7 +123,7 @@ void mpl_journal_wake(struct mpl_journal *j) {
   uint64_t n = mpl_load64_rlx(&j->nwake);
   for (uint64_t i = 0; i < n && i < MPL_JOURNAL_WAKE; i++) {
     MPL_POINT();
-    mpl_ec_wake(MPL_AT(struct mpl_ec, j->wake[i].ec), MPL_EC_ALL);
+    mpl_ec_wake_for_dead(MPL_AT(struct mpl_ec, j->wake[i].ec));
   }
   mpl_fence_death();
   MPL_POINT();

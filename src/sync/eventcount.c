@@ -18,14 +18,12 @@ void mpl_ec_install(void (*ring)(void)) {
   ring_elsewhere = ring;
 }
 
-static void set_flag(struct mpl_ec *ec, uint32_t flag) {
-  if ((mpl_load32_rlx(&ec->word) & flag) == 0) mpl_or32_ar(&ec->word, flag);
-  mpl_fence_sc();
-}
-
-/* Says that the caller is about to sleep elsewhere. It must look at the state again before it does. */
+/* Says that the caller, who has said where, is about to sleep elsewhere. It must look at the state
+   again before it does. Stores even if the flag is set: a signaller that takes it back after this
+   store sees where, one that took it back before finds it set again. */
 void mpl_ec_arm_elsewhere(struct mpl_ec *ec) {
-  set_flag(ec, MPL_EC_ELSEWHERE);
+  mpl_or32_ar(&ec->word, MPL_EC_ELSEWHERE);
+  mpl_fence_sc();
 }
 
 /* Says that the caller is about to sleep; returns the value of the word to sleep on. The caller
@@ -60,6 +58,13 @@ void mpl_ec_wake(struct mpl_ec *ec, int n) {
     if (mpl_cas32_ar(&ec->word, &expected, v & ~MPL_EC_ASLEEP))
       mpl_os_futex_wake(&ec->word, MPL_EC_ALL);
   }
+}
+
+/* As mpl_ec_wake for all, in the place of a signaller that died: it may have taken the flag
+   "elsewhere" back and not rung. */
+void mpl_ec_wake_for_dead(struct mpl_ec *ec) {
+  mpl_or32_ar(&ec->word, MPL_EC_ELSEWHERE);
+  mpl_ec_wake(ec, MPL_EC_ALL);
 }
 
 /*

@@ -45,6 +45,7 @@ void mpl_ec_arm_elsewhere(struct mpl_ec *ec);
 
 uint32_t mpl_ec_arm(struct mpl_ec *ec);
 void mpl_ec_wake(struct mpl_ec *ec, int n);
+void mpl_ec_wake_for_dead(struct mpl_ec *ec);
 enum mpl_status mpl_ec_sleep(const struct mpl_os_word *words, int n, int64_t deadline,
                              int64_t backstop);
 
