@@ -6,15 +6,18 @@
 #include "bind/args.h"
 #include "bind/interrupt.h"
 
+/* Until its end the slot says what is waited for: should the process die here, a wake-up that it has
+   not passed on goes to the others all the same. */
 static void give_up(void *arg) {
   struct mpl_blocking *op = arg;
-  mpl_wait_done(&op->wait);
   if (op->give_up != NULL) op->give_up(op);
+  mpl_wait_done(&op->wait);
 }
 
 /* Attempts the operation until it succeeds, its deadline passes or an interrupt comes (raises). */
 int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
   op->wait = (struct mpl_wait)MPL_WAIT_INIT;
+  op->late = false;
   for (;;) {
     int n = op->attempt(L, op);
     if (n >= 0) {
@@ -24,7 +27,10 @@ int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
     switch (mpl_wait_step(&op->wait, op->deadline)) {
       case MPL_SIGNAL: mpl_interrupt_attend(L, give_up, op); break;
       case MPL_DEADLOCK: give_up(op); return mpl_args_deadlock(L);
-      case MPL_TIMEOUT: give_up(op); return op->timed_out(L, op);
+      case MPL_TIMEOUT:
+        op->late = true;
+        give_up(op);
+        return op->timed_out(L, op);
       default: break;
     }
   }

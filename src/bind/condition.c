@@ -6,14 +6,14 @@
 */
 #include "ds/condition.h"
 
-#include "base/os.h"
 #include "bind/acquire.h"
 #include "bind/args.h"
 #include "bind/blocking.h"
 #include "bind/handle.h"
 #include "bind/hold.h"
 #include "bind/module.h"
-#include "shm/reflist.h"
+#include "proc/child.h"
+#include "proc/signal.h"
 
 static const struct mpl_class condition_class;
 
@@ -123,6 +123,7 @@ struct condition_wait {
   struct mpl_lock *lock;
   uint64_t depth; /* of an RLock, to be restored; 0: a Lock */
   mpl_off waiter;
+  enum mpl_status end; /* once the time is up */
 };
 
 static void let_go(struct condition_wait *cw) {
@@ -130,20 +131,18 @@ static void let_go(struct condition_wait *cw) {
   mpl_lock_release(cw->lock);
 }
 
-/* Takes the lock again, whatever signals come: the caller's code relies on having it. MPL_OK, MPL_RECOVERED;
-   MPL_DEADLOCK without it. */
+/* Takes the lock again, also if an interrupt is pending: the caller's code relies on having it. MPL_OK,
+   MPL_RECOVERED; MPL_DEADLOCK without it. */
 static enum mpl_status take_again(struct condition_wait *cw) {
-  struct mpl_wait w = MPL_WAIT_INIT;
+  struct mpl_wait w = {.deaf = MPL_SIGNAL_INTERRUPT};
   enum mpl_status s, step = MPL_OK;
   while ((s = mpl_lock_try(cw->lock, 0, &w)) == MPL_BLOCK && step != MPL_DEADLOCK) {
     step = mpl_wait_step(&w, MPL_NEVER);
-    if (step != MPL_SIGNAL) continue;
-    struct mpl_os_word word = {&w.ec->word, mpl_ec_arm(w.ec)};
-    if (mpl_lock_info_of(cw->lock).holder != 0)
-      mpl_ec_sleep(&word, 1, MPL_NEVER, MPL_NS_PER_S / 100);
+    if (step == MPL_SIGNAL && mpl_signal_take(MPL_SIGNAL_CHILD)) mpl_child_reap();
   }
+  if (s == MPL_BLOCK) mpl_lock_pass_on(cw->lock);
   mpl_wait_done(&w);
-  if (s == MPL_BLOCK) return mpl_lock_pass_on(cw->lock), MPL_DEADLOCK;
+  if (s == MPL_BLOCK) return MPL_DEADLOCK;
   if (cw->depth > 0) mpl_rlock_set_depth((struct mpl_rlock *)cw->lock, cw->depth);
   return s;
 }
@@ -163,24 +162,24 @@ static int finish(lua_State *L, struct condition_wait *cw, enum mpl_status s) {
 static int wait_attempt(lua_State *L, struct mpl_blocking *op) {
   struct condition_wait *cw = (struct condition_wait *)op;
   enum mpl_status s = mpl_condition_try(cw->c, cw->waiter, &op->wait);
-  if (s == MPL_BLOCK && mpl_os_now() < op->deadline) return MPL_BLOCKING_AGAIN;
+  if (s == MPL_BLOCK) return MPL_BLOCKING_AGAIN;
+  if (s == MPL_OK) s = mpl_condition_leave(cw->c, cw->waiter, false);
   mpl_wait_done(&op->wait);
-  if (s != MPL_DAMAGED) s = mpl_condition_leave(cw->c, cw->waiter, false);
   return finish(L, cw, s);
 }
 
-/* Interrupted, too: the error is raised with the lock held, as the code around the wait expects. */
+/* An error is raised with the lock held, as the code around the wait expects. When the time is up there
+   may be a notification after all, which then counts. */
 static void wait_give_up(struct mpl_blocking *op) {
   struct condition_wait *cw = (struct condition_wait *)op;
-  mpl_condition_leave(cw->c, cw->waiter, true);
-  take_again(cw);
+  cw->end = mpl_condition_leave(cw->c, cw->waiter, !op->late);
+  mpl_wait_done(&op->wait);
+  if (!op->late) take_again(cw);
 }
 
 static int wait_timed_out(lua_State *L, struct mpl_blocking *op) {
-  (void)op;
-  lua_pushboolean(L, 0);
-  lua_pushliteral(L, "timeout");
-  return 2;
+  struct condition_wait *cw = (struct condition_wait *)op;
+  return finish(L, cw, cw->end);
 }
 
 /* Waits for a notification until the deadline; the caller holds the lock. Pushes the results. */

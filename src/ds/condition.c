@@ -110,30 +110,33 @@ uint64_t mpl_condition_lock(const struct mpl_condition *c) {
 ** The list; the guard is held, in a section
 */
 
-/* Gives up to n notifications to the first who live and have none; returns how many were given. */
-static uint64_t tx_notify(struct mpl_condition *c, uint64_t n) {
+/* Gives n times the notification made when `last` was the last who had come, to the first of those who
+   live and have none, as far as there are so many; returns how many times. */
+static uint64_t tx_give(struct mpl_condition *c, uint64_t n, uint64_t last) {
   uint64_t given = 0;
-  for (mpl_off w = mpl_load64_rlx(&c->first); w != 0 && given < n; w = mpl_load64_rlx(&at(w)->next)) {
-    if (mpl_load64_rlx(&at(w)->notified) != 0 || !mpl_slot_ident_lives(mpl_load64_rlx(&at(w)->ident))) continue;
-    mpl_tx_store(&at(w)->notified, 1);
+  for (mpl_off w = mpl_load64_rlx(&c->first);
+       w != 0 && given < n && mpl_load64_rlx(&at(w)->number) <= last;
+       w = mpl_load64_rlx(&at(w)->next)) {
+    if (mpl_load64_rlx(&at(w)->notified) != 0) continue;
+    if (!mpl_slot_ident_lives(mpl_load64_rlx(&at(w)->ident))) continue;
+    mpl_tx_store(&at(w)->notified, last);
     given++;
   }
-  if (given > 0) mpl_tx_wake(&c->notified, MPL_EC_ALL);
   return given;
 }
 
 /* Takes some of the dead out of the list, into freed, and passes on what notifications they had. */
 static int tx_mend(struct mpl_condition *c, mpl_off freed[WAITERS_PER_SECTION]) {
   int n = 0;
-  uint64_t notifications = 0;
+  uint64_t given = 0;
   for (mpl_off w = mpl_load64_rlx(&c->first), next; w != 0 && n < WAITERS_PER_SECTION; w = next) {
     next = mpl_load64_rlx(&at(w)->next);
     if (mpl_slot_ident_lives(mpl_load64_rlx(&at(w)->ident))) continue;
-    notifications += mpl_load64_rlx(&at(w)->notified);
     tx_take_out(c, w);
     freed[n++] = w;
   }
-  tx_notify(c, notifications);
+  for (int i = 0; i < n; i++) given += tx_give(c, 1, mpl_load64_rlx(&at(freed[i])->notified));
+  if (given > 0) mpl_tx_wake(&c->notified, MPL_EC_ALL);
   return n;
 }
 
@@ -158,22 +161,27 @@ static void mend(struct mpl_condition *c) {
 ** Waiting and notifying
 */
 
-/* Enters the caller, who holds the lock, into the list. MPL_OK and the waiter, MPL_NOMEM, MPL_DAMAGED. */
+/* Enters the caller, who holds the lock, into the list. MPL_OK and the waiter, MPL_NOMEM,
+   MPL_DAMAGED. */
 enum mpl_status mpl_condition_enter(struct mpl_condition *c, mpl_off *waiter) {
   enum mpl_status s = mpl_recover_alloc(sizeof(struct mpl_condition_waiter), waiter);
   if (s != MPL_OK) return s;
   mend(c);
   /* From now on, so that if it dies with a notification the others are woken to pass that on. */
   mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(&c->notified));
-  if (mpl_robust_lock(&c->guard) == MPL_DAMAGED) return mpl_heap_free(mpl_self, *waiter), MPL_DAMAGED;
+  if (mpl_robust_lock(&c->guard) == MPL_DAMAGED)
+    return mpl_heap_free(mpl_self, *waiter), MPL_DAMAGED;
   mpl_off last = mpl_load64_rlx(&c->last);
+  uint64_t number = mpl_load64_rlx(&c->entered) + 1;
   mpl_store64_rlx(&at(*waiter)->next, 0);
   mpl_store64_rlx(&at(*waiter)->previous, last);
   mpl_store64_rlx(&at(*waiter)->ident, mpl_slot_ident(mpl_self));
+  mpl_store64_rlx(&at(*waiter)->number, number);
   mpl_store64_rlx(&at(*waiter)->notified, 0);
   mpl_hand_take(mpl_self, *waiter);
   mpl_tx_store(last == 0 ? &c->first : &at(last)->next, *waiter);
   mpl_tx_store(&c->last, *waiter);
+  mpl_tx_store(&c->entered, number);
   mpl_tx_commit();
   mpl_robust_unlock(&c->guard);
   return MPL_OK;
@@ -198,12 +206,13 @@ enum mpl_status mpl_condition_try(struct mpl_condition *c, mpl_off waiter, struc
 }
 
 /* The caller waits no more: takes it out of the list. MPL_OK: it had been notified; MPL_TIMEOUT: not;
-   MPL_DAMAGED. With `pass_on` a notification goes to the next one instead. */
+   MPL_DAMAGED. With `pass_on` a notification goes to the next one instead. Until then the slot says
+   what it waits for, so mpl_wait_done comes after this. */
 enum mpl_status mpl_condition_leave(struct mpl_condition *c, mpl_off waiter, bool pass_on) {
   if (mpl_robust_lock(&c->guard) == MPL_DAMAGED) return MPL_DAMAGED;
   uint64_t notified = mpl_load64_rlx(&at(waiter)->notified);
   tx_take_out(c, waiter);
-  if (pass_on) tx_notify(c, notified);
+  if (pass_on && tx_give(c, 1, notified) > 0) mpl_tx_wake(&c->notified, MPL_EC_ALL);
   mpl_tx_commit();
   mpl_robust_unlock(&c->guard);
   mpl_store64_rlx(&mpl_self->waiting, 0);
@@ -212,14 +221,16 @@ enum mpl_status mpl_condition_leave(struct mpl_condition *c, mpl_off waiter, boo
   return notified != 0 ? MPL_OK : MPL_TIMEOUT;
 }
 
-/* Notifies n of those who wait, or all if they are fewer. The caller holds the lock. MPL_OK or MPL_DAMAGED. If it
-   dies in the middle the first so many are notified. */
+/* Notifies n of those who wait, or all if they are fewer. The caller holds the lock. MPL_OK or
+   MPL_DAMAGED. If it dies in the middle the first so many are notified. */
 enum mpl_status mpl_condition_notify(struct mpl_condition *c, uint64_t n) {
   uint64_t given;
   mend(c);
   do {
     if (mpl_robust_lock(&c->guard) == MPL_DAMAGED) return MPL_DAMAGED;
-    given = tx_notify(c, n < WAITERS_PER_SECTION ? n : WAITERS_PER_SECTION);
+    given = tx_give(c, n < WAITERS_PER_SECTION ? n : WAITERS_PER_SECTION,
+                    mpl_load64_rlx(&c->entered));
+    if (given > 0) mpl_tx_wake(&c->notified, MPL_EC_ALL);
     mpl_tx_commit();
     mpl_robust_unlock(&c->guard);
     mpl_tx_wake_flush();

@@ -73,13 +73,18 @@ static void linger(const struct mpl_wait *w) {
   for (int i = 0; i < LINGER_LOOKS; i++) mpl_cpu_relax();
 }
 
+/* Whether a signal came that ends this wait. */
+static bool is_called(const struct mpl_wait *w) {
+  return (mpl_load32_rlx(&mpl_wait_attention) & ~w->deaf) != 0;
+}
+
 /* Watches the word until it changes, the budget is spent, the deadline passed or a signal came. */
 static void spin(const struct mpl_wait *w, int64_t deadline) {
   int64_t end = w->began + budget;
   if (end > deadline) end = deadline;
   do {
     for (int i = 0; i < LOOKS; i++) {
-      if (mpl_load32_rlx(&mpl_wait_attention) != 0) return;
+      if (is_called(w)) return;
       if (mpl_load64_acq(w->watch) != w->seen) {
         linger(w);
         return;
@@ -90,13 +95,13 @@ static void spin(const struct mpl_wait *w, int64_t deadline) {
 }
 
 /* Sleeps on the words, of which the first is the event count's. */
-static enum mpl_status sleep_on_words(const struct mpl_os_word *words, int n, int64_t deadline,
-                                      int64_t backstop) {
+static enum mpl_status sleep_on_words(const struct mpl_wait *w, const struct mpl_os_word *words,
+                                      int n, int64_t deadline, int64_t backstop) {
   enum mpl_status s = MPL_SIGNAL;
   sleeping_on = words[0].word;
   mpl_fence_death();
   /* A handler sets its flag and rings: before this look it is seen here, after it the word differs. */
-  if (mpl_load32_rlx(&mpl_wait_attention) == 0) {
+  if (!is_called(w)) {
     MPL_POINT();
     mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(words[0].word));
     MPL_POINT();
@@ -135,7 +140,7 @@ static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
   w->backstop = mpl_recover_watch(w->backstop);
   int64_t slice = w->backstop;
   enum mpl_status s = look(w, deadline, &slice);
-  if (s == MPL_OK) s = sleep_on_words(words, n, deadline, slice);
+  if (s == MPL_OK) s = sleep_on_words(w, words, n, deadline, slice);
   /* The kernel has woken one of those who wait for this death; the others are woken here. */
   if (peer != NULL && !mpl_slot_lives(peer)) mpl_os_futex_wake(mpl_slot_life_word(peer), INT32_MAX);
   return s;
@@ -159,7 +164,7 @@ static enum mpl_status sleep_on_fd(const struct mpl_wait *w, int64_t deadline) {
 /* One step of waiting after a try that said MPL_BLOCK. MPL_OK: try again; MPL_TIMEOUT; MPL_SIGNAL;
    MPL_DEADLOCK. */
 enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
-  if (mpl_load32_rlx(&mpl_wait_attention) != 0) return MPL_SIGNAL;
+  if (is_called(w)) return MPL_SIGNAL;
   if (deadline <= 0) return MPL_TIMEOUT;
   switch (w->phase) {
     case SPIN:

@@ -27,6 +27,7 @@ struct mpl_wait {
   bool stream;          /* what comes may be followed by more at once */
   short events;         /* of poll(2): not 0, and the wait is for `fd` and not for `ec` */
   int fd;
+  uint32_t deaf;        /* bits of mpl_wait_attention that do not end this wait */
   /* private */
   int phase;
   uint32_t armed;
