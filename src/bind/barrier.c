@@ -1,8 +1,8 @@
 /*
 ** process.Barrier
 **
-** The action is a function of the process that made the barrier. Those that it forks have it, as the handle's
-** user value. For others it lies encoded in the barrier, if it can be sent at all.
+** The action is a function of the process that made the barrier. Those that it forks have it, as the
+** handle's user value. For others it lies encoded in the barrier, if it can be sent at all.
 */
 #include "ds/barrier.h"
 
@@ -40,7 +40,8 @@ static mpl_off message_of(lua_State *L, int idx) {
   lua_pushvalue(L, idx);
   lua_pushlightuserdata(L, &out);
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) return lua_pop(L, 1), 0;
-  enum mpl_status s = mpl_queue_message(out.pieces, out.npieces, out.size, out.refs, out.nrefs, &message);
+  enum mpl_status s =
+      mpl_queue_message(out.pieces, out.npieces, out.size, out.refs, out.nrefs, &message);
   mpl_codec_release(&out);
   if (s != MPL_OK) mpl_args_raise(L, s);
   return message;
@@ -70,14 +71,16 @@ static int barrier_new(lua_State *L) {
   lua_settop(L, 4);
   lua_Integer parties = luaL_checkinteger(L, 1);
   luaL_argcheck(L, parties >= 1, 1, "a barrier has 1 party or more");
+  luaL_argcheck(L, parties <= MPL_BARRIER_MOST, 1, "no program has so many processes");
   if (!lua_isnil(L, 2)) luaL_checktype(L, 2, LUA_TFUNCTION);
   int64_t timeout = timeout_wanted(L, 3);
   struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_BARRIER);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, 1);
   uint64_t id;
-  mpl_off action = lua_isnil(L, 2) ? 0 : message_of(L, 2);
-  enum mpl_status s = mpl_barrier_new((uint64_t)parties, timeout, action, &id);
+  bool acts = !lua_isnil(L, 2);
+  mpl_off action = acts ? message_of(L, 2) : 0;
+  enum mpl_status s = mpl_barrier_new((uint64_t)parties, timeout, acts, action, &id);
   if (s != MPL_OK && action != 0) mpl_queue_drop(action);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   mpl_handle_own(L, h, MPL_TYPE_BARRIER, id);
@@ -94,6 +97,7 @@ struct barrier_wait {
   struct mpl_barrier *b;
   mpl_off round; /* 0: it has not come to one */
   uint64_t index;
+  enum mpl_status end; /* once the time is up */
 };
 
 static int broken(lua_State *L) {
@@ -102,26 +106,25 @@ static int broken(lua_State *L) {
   return 2;
 }
 
-/* Pushes the action; false if there is none. Raises if it could not be sent to this process. */
-static bool push_action(lua_State *L, struct mpl_barrier *b) {
-  if (lua_getiuservalue(L, 1, 1) == LUA_TFUNCTION) return true;
-  lua_pop(L, 1);
+/* Pushes the action of the barrier at 1. Raises if it could not be sent to this process. */
+static void push_action(lua_State *L, struct mpl_barrier *b) {
+  if (lua_getiuservalue(L, 1, 1) == LUA_TFUNCTION) return;
   mpl_off message = mpl_load64_rlx(&b->action);
-  if (message == 0) return false;
+  if (message == 0) luaL_error(L, "Barrier: its action cannot be sent, and this process was sent it");
   mpl_queue_decode(L, message);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, 1, 1);
-  return true;
 }
 
 static int act(lua_State *L) {
-  struct mpl_barrier *b = lua_touserdata(L, 2);
-  if (push_action(L, b)) lua_call(L, 0, 0);
+  push_action(L, lua_touserdata(L, 2));
+  lua_call(L, 0, 0);
   return 0;
 }
 
-/* The last party acts. If that fails the barrier is broken and the error goes to it alone. */
+/* The last party acts, and does not wait meanwhile. If that fails the barrier is broken and the error goes to it alone. */
 static int run_action(lua_State *L, struct barrier_wait *bw) {
+  mpl_wait_done(&bw->op.wait);
   lua_pushcfunction(L, act);
   lua_pushvalue(L, 1);
   lua_pushlightuserdata(L, bw->b);
@@ -135,7 +138,8 @@ static int run_action(lua_State *L, struct barrier_wait *bw) {
 
 static enum mpl_status come(lua_State *L, struct barrier_wait *bw) {
   enum mpl_status s = mpl_barrier_enter(bw->b, &bw->round, &bw->index, &bw->op.wait);
-  if (s == MPL_OK && bw->index == mpl_load64_rlx(&bw->b->parties)) run_action(L, bw);
+  bool last = s == MPL_OK && bw->index == mpl_load64_rlx(&bw->b->parties);
+  if (last && mpl_load64_rlx(&bw->b->acts)) run_action(L, bw);
   return s;
 }
 
@@ -154,15 +158,17 @@ static int wait_attempt(lua_State *L, struct mpl_blocking *op) {
 /* Breaks the barrier unless all have come in the meantime. */
 static void wait_give_up(struct mpl_blocking *op) {
   struct barrier_wait *bw = (struct barrier_wait *)op;
-  if (bw->round == 0)
-    mpl_barrier_abort(bw->b);
-  else if (mpl_barrier_leave(bw->b, bw->round, bw->index) != MPL_OK)
-    bw->index = 0;
+  bw->end = (op->late ? mpl_barrier_late : mpl_barrier_leave)(bw->b, bw->round, bw->index);
 }
 
+/* The time is for the others to come; the last one may act as long as it likes. */
 static int wait_timed_out(lua_State *L, struct mpl_blocking *op) {
   struct barrier_wait *bw = (struct barrier_wait *)op;
-  if (bw->round == 0 || bw->index == 0) return broken(L);
+  if (bw->end == MPL_BLOCK) {
+    op->deadline = MPL_NEVER;
+    return mpl_blocking_run(L, op);
+  }
+  if (bw->end != MPL_OK) return broken(L);
   lua_pushinteger(L, (lua_Integer)bw->index);
   return 1;
 }

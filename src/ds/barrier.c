@@ -23,6 +23,7 @@ static enum mpl_barrier_end end_of(mpl_off round) {
 struct wanted {
   uint64_t parties;
   int64_t timeout;
+  bool acts;
 };
 
 static enum mpl_status init(void *body, const void *arg) {
@@ -30,6 +31,7 @@ static enum mpl_status init(void *body, const void *arg) {
   const struct wanted *wanted = arg;
   mpl_store64_rlx(&b->parties, wanted->parties);
   mpl_store64_rlx(&b->timeout, (uint64_t)wanted->timeout);
+  mpl_store64_rlx(&b->acts, wanted->acts);
   return mpl_robust_init(&b->guard, MPL_RANK_STRUCTURE);
 }
 
@@ -65,7 +67,8 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
   mpl_off current = mpl_load64_rlx(&b->current), action = mpl_load64_rlx(&b->action);
   bool listed = current == 0;
   for (mpl_off r = mpl_load64_rlx(&b->rounds); r != 0; r = mpl_load64_rlx(&at(r)->older)) {
-    if (!visit(arg, r) || mpl_load64_rlx(&at(r)->arrived) > mpl_load64_rlx(&b->parties)) return false;
+    if (!visit(arg, r)) return false;
+    if (mpl_load64_rlx(&at(r)->arrived) > mpl_load64_rlx(&b->parties)) return false;
     listed |= r == current;
   }
   return listed && (action == 0 || mpl_message_walk(action, visit, ref, arg));
@@ -78,12 +81,15 @@ void mpl_barrier_register(void) {
   mpl_object_register(MPL_TYPE_BARRIER, &ops);
 }
 
-/* A barrier for at least one party, with the time-out of waits, ns. `action` is a message in the caller's hand,
-   or 0; it is the barrier's then. The caller holds a reference. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED: nothing has
-   happened, and the message is still in the hand. */
-enum mpl_status mpl_barrier_new(uint64_t parties, int64_t timeout, mpl_off action, uint64_t *id) {
-  struct wanted wanted = {parties, timeout};
-  enum mpl_status s = mpl_object_new(MPL_TYPE_BARRIER, sizeof(struct mpl_barrier), init, &wanted, id);
+/* A barrier for 1 to MPL_BARRIER_MOST parties, with the time-out of waits, ns, whose last party acts or
+   not. `action` is a message in the caller's hand, or 0; it is the barrier's then. The caller holds a
+   reference. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED: nothing has happened, and the message is still in
+   the hand. */
+enum mpl_status mpl_barrier_new(uint64_t parties, int64_t timeout, bool acts, mpl_off action,
+                                uint64_t *id) {
+  struct wanted wanted = {parties, timeout, acts};
+  enum mpl_status s =
+      mpl_object_new(MPL_TYPE_BARRIER, sizeof(struct mpl_barrier), init, &wanted, id);
   if (s != MPL_OK || action == 0) return s;
   struct mpl_barrier *b = mpl_object_body(*id, MPL_TYPE_BARRIER);
   if (mpl_robust_lock(&b->guard) == MPL_DAMAGED) return mpl_reflist_release(*id), MPL_DAMAGED;
@@ -108,8 +114,9 @@ static bool is_deserted(const struct mpl_barrier *b, mpl_off round) {
 
 /* Takes one round that is deserted into the hand; 0 if there is none. */
 static mpl_off tx_take_deserted(struct mpl_barrier *b) {
-  for (mpl_a64 *link = &b->rounds; mpl_load64_rlx(link) != 0; link = &at(mpl_load64_rlx(link))->older)
-    if (is_deserted(b, mpl_load64_rlx(link))) return tx_take_round(link);
+  mpl_a64 *link = &b->rounds;
+  for (mpl_off r; (r = mpl_load64_rlx(link)) != 0; link = &at(r)->older)
+    if (is_deserted(b, r)) return tx_take_round(link);
   return 0;
 }
 
@@ -127,15 +134,14 @@ static void tx_break(struct mpl_barrier *b) {
   mpl_tx_wake(&b->changed, MPL_EC_ALL);
 }
 
-/* Ends a section: commits, unlocks, wakes and frees what was taken out. */
-static void conclude(struct mpl_barrier *b, mpl_off freed) {
+/* Ends a section: commits, unlocks, wakes. */
+static void conclude(struct mpl_barrier *b) {
   mpl_tx_commit();
   mpl_robust_unlock(&b->guard);
   mpl_tx_wake_flush();
-  if (freed != 0) mpl_heap_free(mpl_self, freed);
 }
 
-/* A party of the current round has died. */
+/* A party of the round has died. Without the guard that is a hint. */
 static bool has_dead(mpl_off round) {
   for (uint64_t i = 0; i < mpl_load64_acq(&at(round)->arrived); i++) {
     uint64_t ident = mpl_load64_rlx(&at(round)->party[i]);
@@ -155,6 +161,8 @@ static void fill_wait(struct mpl_barrier *b, mpl_off round, enum mpl_barrier_end
   w->ec = &b->changed;
   w->watch = &at(round)->end;
   w->seen = seen;
+  w->mortal = seen == MPL_BARRIER_ACTING;
+  w->peer = w->mortal ? mpl_load64_rlx(&at(round)->party[mpl_load64_rlx(&b->parties) - 1]) : 0;
 }
 
 /* A new round in the hand, unless there is a current one. */
@@ -182,8 +190,13 @@ static void tx_arrive(struct mpl_barrier *b, mpl_off fresh, mpl_off *round, uint
   uint64_t n = mpl_load64_rlx(&at(*round)->arrived);
   mpl_store64_rlx(&at(*round)->party[n], mpl_slot_ident(mpl_self)); /* beyond the count */
   mpl_tx_store(&at(*round)->arrived, n + 1);
-  if (n + 1 == mpl_load64_rlx(&b->parties)) mpl_tx_store(&at(*round)->end, MPL_BARRIER_ACTING);
   *index = n + 1;
+  if (*index < mpl_load64_rlx(&b->parties)) return;
+  if (mpl_load64_rlx(&b->acts))
+    mpl_tx_store(&at(*round)->end, MPL_BARRIER_ACTING);
+  else
+    tx_end(b, MPL_BARRIER_PASSED);
+  mpl_tx_wake(&b->changed, MPL_EC_ALL);
 }
 
 /* Under the guard: MPL_OK if the caller may come to the current round or a new one; else as
@@ -199,9 +212,9 @@ static enum mpl_status tx_admit(struct mpl_barrier *b, struct mpl_wait *w) {
 }
 
 /*
-** Comes to a round as its party `index`, from 1. MPL_OK: it is to wait with mpl_barrier_try; or, if its index is the
-** number of parties, to act and then call mpl_barrier_pass. MPL_CLOSED: the barrier is broken. MPL_BLOCK: the
-** round before is acting, w is filled. MPL_NOMEM, MPL_DAMAGED.
+** Comes to a round as its party `index`, from 1. MPL_OK: it is to wait with mpl_barrier_try; or, if it
+** is the last of the parties and these act, to do that and then to call mpl_barrier_pass. MPL_CLOSED:
+** the barrier is broken. MPL_BLOCK: the round before is acting, w is filled. MPL_NOMEM, MPL_DAMAGED.
 */
 enum mpl_status mpl_barrier_enter(struct mpl_barrier *b, mpl_off *round, uint64_t *index,
                                   struct mpl_wait *w) {
@@ -218,7 +231,7 @@ enum mpl_status mpl_barrier_enter(struct mpl_barrier *b, mpl_off *round, uint64_
       mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(&b->changed));
       tx_arrive(b, fresh, round, index);
     }
-    if (s != MPL_DAMAGED) conclude(b, 0);
+    if (s != MPL_DAMAGED) conclude(b);
     if (fresh != 0 && !used) mpl_heap_free(mpl_self, fresh);
     if (ready || s != MPL_OK) return s;
   }
@@ -228,8 +241,8 @@ enum mpl_status mpl_barrier_enter(struct mpl_barrier *b, mpl_off *round, uint64_
 static enum mpl_status break_for_dead(struct mpl_barrier *b, mpl_off round) {
   if (!has_dead(round)) return MPL_OK;
   if (mpl_robust_lock(&b->guard) == MPL_DAMAGED) return MPL_DAMAGED;
-  if (mpl_load64_rlx(&b->current) == round) tx_break(b);
-  conclude(b, 0);
+  if (mpl_load64_rlx(&b->current) == round && has_dead(round)) tx_break(b);
+  conclude(b);
   return MPL_OK;
 }
 
@@ -255,23 +268,57 @@ enum mpl_status mpl_barrier_pass(struct mpl_barrier *b, mpl_off round) {
     tx_end(b, MPL_BARRIER_PASSED);
     mpl_tx_wake(&b->changed, MPL_EC_ALL);
   }
-  conclude(b, 0);
+  conclude(b);
   return MPL_OK;
 }
 
-/* The party waits no more; if its round has not ended the barrier is broken by that. MPL_OK: all had come;
-   MPL_CLOSED: broken; MPL_DAMAGED. */
-enum mpl_status mpl_barrier_leave(struct mpl_barrier *b, mpl_off round, uint64_t index) {
-  mpl_off freed = 0;
+/* Frees the rounds that nobody needs any more: the caller's own, and those that the dead have left. */
+static void free_deserted(struct mpl_barrier *b) {
+  mpl_off round;
+  do {
+    if (mpl_robust_lock(&b->guard) == MPL_DAMAGED) return;
+    round = tx_take_deserted(b);
+    conclude(b);
+    if (round != 0) mpl_heap_free(mpl_self, round);
+  } while (round != 0);
+}
+
+/* Whether the round has all its parties, but has not ended; the guard is held. */
+static bool is_acting(mpl_off round) {
+  return round != 0 && end_of(round) == MPL_BARRIER_ACTING;
+}
+
+static enum mpl_status leave(struct mpl_barrier *b, mpl_off round, uint64_t index, bool patient) {
   if (mpl_robust_lock(&b->guard) == MPL_DAMAGED) return MPL_DAMAGED;
-  if (mpl_load64_rlx(&b->current) == round) tx_break(b);
-  mpl_tx_store(&at(round)->party[index - 1], 0);
+  mpl_off current = mpl_load64_rlx(&b->current);
+  bool goes_on = is_acting(current) && index != mpl_load64_rlx(&b->parties);
+  if (patient && goes_on && round == current) return mpl_robust_unlock(&b->guard), MPL_BLOCK;
+  if (round == 0 && goes_on)
+    mpl_tx_publish(&b->broken, 1);
+  else if (round == 0 || (round == current && !goes_on))
+    tx_break(b);
+  if (round != 0) mpl_tx_store(&at(round)->party[index - 1], 0);
   mpl_tx_commit();
-  bool passed = end_of(round) == MPL_BARRIER_PASSED;
-  freed = tx_take_deserted(b);
-  conclude(b, freed);
+  bool passed = round != 0 && end_of(round) == MPL_BARRIER_PASSED;
+  conclude(b);
+  free_deserted(b);
   mpl_store64_rlx(&mpl_self->waiting, 0);
   return passed ? MPL_OK : MPL_CLOSED;
+}
+
+/*
+** The party waits no more, or has failed to act. If its round is still being filled, or it was the one
+** to act, the barrier is broken by that. Round 0: it has not come to one, which breaks what comes
+** after the round that is acting. MPL_OK: all had come; MPL_CLOSED: broken; MPL_DAMAGED.
+*/
+enum mpl_status mpl_barrier_leave(struct mpl_barrier *b, mpl_off round, uint64_t index) {
+  return leave(b, round, index, false);
+}
+
+/* The party's time is up: the same; but MPL_BLOCK, and it has not left, if all have come and the last of
+   them is acting. */
+enum mpl_status mpl_barrier_late(struct mpl_barrier *b, mpl_off round, uint64_t index) {
+  return leave(b, round, index, true);
 }
 
 /*
@@ -282,7 +329,7 @@ enum mpl_status mpl_barrier_leave(struct mpl_barrier *b, mpl_off round, uint64_t
 enum mpl_status mpl_barrier_abort(struct mpl_barrier *b) {
   if (mpl_robust_lock(&b->guard) == MPL_DAMAGED) return MPL_DAMAGED;
   tx_break(b);
-  conclude(b, 0);
+  conclude(b);
   return MPL_OK;
 }
 
@@ -292,7 +339,7 @@ enum mpl_status mpl_barrier_reset(struct mpl_barrier *b) {
   tx_end(b, MPL_BARRIER_BROKEN);
   mpl_tx_publish(&b->broken, 0);
   mpl_tx_wake(&b->changed, MPL_EC_ALL);
-  conclude(b, 0);
+  conclude(b);
   return MPL_OK;
 }
 
@@ -300,7 +347,8 @@ enum mpl_status mpl_barrier_reset(struct mpl_barrier *b) {
 uint64_t mpl_barrier_waiting(struct mpl_barrier *b) {
   if (mpl_robust_lock(&b->guard) == MPL_DAMAGED) return 0;
   mpl_off round = mpl_load64_rlx(&b->current);
-  uint64_t n = round != 0 && end_of(round) == MPL_BARRIER_FILLING ? mpl_load64_rlx(&at(round)->arrived) : 0;
+  bool filling = round != 0 && end_of(round) == MPL_BARRIER_FILLING;
+  uint64_t n = filling ? mpl_load64_rlx(&at(round)->arrived) : 0;
   mpl_robust_unlock(&b->guard);
   return n;
 }
