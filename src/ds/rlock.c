@@ -27,10 +27,12 @@ void mpl_rlock_set_depth(struct mpl_rlock *rlock, uint64_t depth) {
 /* As mpl_lock_try, but a thread that holds the lock takes it once more. */
 enum mpl_status mpl_rlock_try(struct mpl_rlock *rlock, uint32_t thread, struct mpl_wait *w) {
   if (mpl_lock_is_held_by(&rlock->lock, thread)) {
+    MPL_POINT();
     mpl_rlock_set_depth(rlock, mpl_rlock_depth(rlock) + 1);
     return MPL_OK;
   }
   enum mpl_status s = mpl_lock_try(&rlock->lock, thread, w);
+  MPL_POINT();
   if (s != MPL_BLOCK) mpl_rlock_set_depth(rlock, 1);
   return s;
 }
@@ -39,6 +41,7 @@ enum mpl_status mpl_rlock_try(struct mpl_rlock *rlock, uint32_t thread, struct m
 enum mpl_status mpl_rlock_release(struct mpl_rlock *rlock, uint32_t thread) {
   if (!mpl_lock_is_held_by(&rlock->lock, thread)) return MPL_MISUSE;
   uint64_t depth = mpl_rlock_depth(rlock) - 1;
+  MPL_POINT();
   mpl_rlock_set_depth(rlock, depth);
   return depth > 0 ? MPL_OK : mpl_lock_release(&rlock->lock);
 }
