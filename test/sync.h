@@ -1,6 +1,6 @@
 /*
-** What the tests of RLock, Semaphore, Condition and Barrier have in common: bodies of objects, and the
-** blocking forms of their calls.
+** What the tests of RLock, Semaphore, Condition and Barrier have in common: bodies of objects, and
+** the blocking forms of their calls.
 */
 #ifndef MPL_TEST_SYNC_H
 #define MPL_TEST_SYNC_H
@@ -69,7 +69,8 @@ static inline mpl_off sync_message(void) {
 static inline enum mpl_status sync_acquire(struct mpl_rlock *rlock, int64_t deadline) {
   struct mpl_wait w = MPL_WAIT_INIT;
   enum mpl_status s;
-  while ((s = mpl_rlock_try(rlock, 0, &w)) == MPL_BLOCK && (s = world_step(&w, deadline)) == MPL_OK) {
+  while ((s = mpl_rlock_try(rlock, 0, &w)) == MPL_BLOCK &&
+         (s = world_step(&w, deadline)) == MPL_OK) {
   }
   if (s == MPL_TIMEOUT) mpl_lock_pass_on(&rlock->lock);
   mpl_wait_done(&w);

@@ -1,5 +1,6 @@
 /*
-** What everything that can be acquired has in common: Lock, RLock, Semaphore, the lock of a Condition.
+** What everything that can be acquired has in common: Lock, RLock, Semaphore, the lock of a
+** Condition.
 */
 #ifndef MPL_BIND_ACQUIRE_H
 #define MPL_BIND_ACQUIRE_H

@@ -1,8 +1,8 @@
 /*
 ** process.Barrier
 **
-** The action is a function of the process that made the barrier. Those that it forks have it, as the
-** handle's user value. For others it lies encoded in the barrier, if it can be sent at all.
+** The action is a function of the process that made the barrier. Those that it forks have it, as
+** the handle's user value. For others it lies encoded in the barrier, if it can be sent at all.
 */
 #include "ds/barrier.h"
 
@@ -110,7 +110,8 @@ static int broken(lua_State *L) {
 static void push_action(lua_State *L, struct mpl_barrier *b) {
   if (lua_getiuservalue(L, 1, 1) == LUA_TFUNCTION) return;
   mpl_off message = mpl_load64_rlx(&b->action);
-  if (message == 0) luaL_error(L, "Barrier: its action cannot be sent, and this process was sent it");
+  if (message == 0)
+    luaL_error(L, "Barrier: its action cannot be sent, so this process does not have it");
   mpl_queue_decode(L, message);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, 1, 1);
@@ -122,7 +123,8 @@ static int act(lua_State *L) {
   return 0;
 }
 
-/* The last party acts, and does not wait meanwhile. If that fails the barrier is broken and the error goes to it alone. */
+/* The last party acts, and does not wait meanwhile. If that fails the barrier is broken and the
+   error goes to it alone. */
 static int run_action(lua_State *L, struct barrier_wait *bw) {
   mpl_wait_done(&bw->op.wait);
   lua_pushcfunction(L, act);
@@ -173,8 +175,8 @@ static int wait_timed_out(lua_State *L, struct mpl_blocking *op) {
   return 1;
 }
 
-/* b:wait([timeout]): waits for the other parties: the caller's place in the order of arrival, from 1;
-   nil, "broken". */
+/* b:wait([timeout]): waits for the other parties: the caller's place in the order of arrival, from
+   1; nil, "broken". */
 static int barrier_wait(lua_State *L) {
   struct barrier_wait bw = {.op = {.attempt = wait_attempt,
                                    .give_up = wait_give_up,
@@ -224,7 +226,8 @@ static int barrier_index(lua_State *L) {
 static int barrier_tostring(lua_State *L) {
   struct mpl_barrier *b = self(L);
   lua_pushfstring(L, "<Barrier waiters=%I/%I%s>", (LUAI_UACINT)mpl_barrier_waiting(b),
-                  (LUAI_UACINT)mpl_load64_rlx(&b->parties), mpl_barrier_is_broken(b) ? " broken" : "");
+                  (LUAI_UACINT)mpl_load64_rlx(&b->parties),
+                  mpl_barrier_is_broken(b) ? " broken" : "");
   return 1;
 }
 

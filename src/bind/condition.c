@@ -1,8 +1,8 @@
 /*
 ** process.Condition
 **
-** The lock is an object of its own, to which the condition refers: here it is found by its id, so that it works
-** in a process that was sent the condition alone.
+** The lock is an object of its own, to which the condition refers: here it is found by its id, so
+** that it works in a process that was sent the condition alone.
 */
 #include "ds/condition.h"
 
@@ -131,8 +131,8 @@ static void let_go(struct condition_wait *cw) {
   mpl_lock_release(cw->lock);
 }
 
-/* Takes the lock again, also if an interrupt is pending: the caller's code relies on having it. MPL_OK,
-   MPL_RECOVERED; MPL_DEADLOCK without it. */
+/* Takes the lock again, also if an interrupt is pending: the caller's code relies on having it.
+   MPL_OK, MPL_RECOVERED; MPL_DEADLOCK without it. */
 static enum mpl_status take_again(struct condition_wait *cw) {
   struct mpl_wait w = {.deaf = MPL_SIGNAL_INTERRUPT};
   enum mpl_status s, step = MPL_OK;
@@ -168,8 +168,8 @@ static int wait_attempt(lua_State *L, struct mpl_blocking *op) {
   return finish(L, cw, s);
 }
 
-/* An error is raised with the lock held, as the code around the wait expects. When the time is up there
-   may be a notification after all, which then counts. */
+/* An error is raised with the lock held, as the code around the wait expects. When the time is up
+   there may be a notification after all, which then counts. */
 static void wait_give_up(struct mpl_blocking *op) {
   struct condition_wait *cw = (struct condition_wait *)op;
   cw->end = mpl_condition_leave(cw->c, cw->waiter, !op->late);
@@ -196,16 +196,16 @@ static int wait(lua_State *L, struct mpl_condition *c, int64_t deadline) {
   return mpl_blocking_run(L, &cw.op);
 }
 
-/* c:wait([timeout]): releases the lock, waits until it is notified, takes the lock again: true; false,
-   "timeout". */
+/* c:wait([timeout]): releases the lock, waits until it is notified, takes the lock again: true;
+   false, "timeout". */
 static int condition_wait(lua_State *L) {
   struct mpl_condition *c = self(L);
   mpl_args_end(L, 2);
   return wait(L, c, mpl_args_timeout(L, 2));
 }
 
-/* c:wait_for(pred[, timeout]): waits until pred() is true, looking at each notification: its value. When the
-   time is up: its last value and "timeout". */
+/* c:wait_for(pred[, timeout]): waits until pred() is true, looking at each notification: its
+   value. When the time is up: its last value and "timeout". */
 static int condition_wait_for(lua_State *L) {
   struct mpl_condition *c = self(L);
   luaL_checkany(L, 2);
@@ -233,7 +233,8 @@ static int condition_notify(lua_State *L) {
   lua_Integer n = luaL_optinteger(L, 2, 1);
   mpl_args_end(L, 2);
   held_lock(L, c, "notify");
-  if (n > 0 && mpl_condition_notify(c, (uint64_t)n) != MPL_OK) return mpl_args_raise(L, MPL_DAMAGED);
+  if (n > 0 && mpl_condition_notify(c, (uint64_t)n) != MPL_OK)
+    return mpl_args_raise(L, MPL_DAMAGED);
   return 0;
 }
 

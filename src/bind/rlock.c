@@ -39,8 +39,8 @@ static int rlock_new(lua_State *L) {
   return 1;
 }
 
-/* rlock:acquire([block][, timeout]): true; true, "abandoned" if the last holder ended without releasing it;
-   false, "timeout". */
+/* rlock:acquire([block][, timeout]): true; true, "abandoned" if the last holder ended without
+   releasing it; false, "timeout". */
 static int rlock_acquire(lua_State *L) {
   struct mpl_rlock *rlock = self(L);
   return mpl_acquire(L, rlock, &mpl_acquire_rlock, mpl_acquire_deadline(L));
@@ -51,7 +51,8 @@ static int rlock_release(lua_State *L) {
   struct mpl_rlock *rlock = self(L);
   mpl_args_end(L, 1);
   if (mpl_rlock_release(rlock, 0) == MPL_MISUSE)
-    return luaL_error(L, "RLock: release of a lock that this process does not hold (only its holder releases it)");
+    return luaL_error(L, "RLock: release of a lock that this process does not hold "
+                         "(only its holder releases it)");
   return 0;
 }
 

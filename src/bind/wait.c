@@ -1,5 +1,6 @@
 /*
-** What process.wait (lua/process/wait.lua) is made of: one look at many things, and one sleep for all.
+** What process.wait (lua/process/wait.lua) is made of: one look at many things, and one sleep for
+** all.
 */
 #include <limits.h>
 #include <stdlib.h>
@@ -92,9 +93,10 @@ static bool enter(lua_State *L, struct wait *w) {
   struct thing *t = &w->thing[w->n];
   uint64_t id = mpl_handle_id(L, -1);
   if (lua_type(L, -1) == LUA_TNUMBER) {
-    if (lua_tointeger(L, -1) < 0 || lua_tointeger(L, -1) > INT_MAX) return false; /* poll passes over those */
+    lua_Integer fd = lua_tointeger(L, -1);
+    if (fd < 0 || fd > INT_MAX) return false; /* poll passes over those */
     t->kind = DESCRIPTOR;
-    add_descriptor(w, t, (int)lua_tointeger(L, -1));
+    add_descriptor(w, t, (int)fd);
   } else if (lua_type(L, -1) == LUA_TSTRING) { /* an identity, made distinct from a descriptor */
     t->kind = MEMBER;
     t->ident = w->many.mortal = strtoull(lua_tostring(L, -1), NULL, 10);
@@ -120,8 +122,8 @@ static bool enter(lua_State *L, struct wait *w) {
   return true;
 }
 
-/* Makes the wait for the elements of the list at 1, up to the first that cannot be waited for, as userdata on
-   the stack. */
+/* Makes the wait for the elements of the list at 1, up to the first that cannot be waited for, as
+   userdata on the stack. */
 static struct wait *enter_all(lua_State *L) {
   lua_Integer n = luaL_len(L, 1);
   size_t things = (size_t)n * sizeof(struct thing), fds = (size_t)n * sizeof(struct pollfd);

@@ -81,10 +81,10 @@ void mpl_barrier_register(void) {
   mpl_object_register(MPL_TYPE_BARRIER, &ops);
 }
 
-/* A barrier for 1 to MPL_BARRIER_MOST parties, with the time-out of waits, ns, whose last party acts or
-   not. `action` is a message in the caller's hand, or 0; it is the barrier's then. The caller holds a
-   reference. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED: nothing has happened, and the message is still in
-   the hand. */
+/* A barrier for 1 to MPL_BARRIER_MOST parties, with the time-out of waits, ns, whose last party
+   acts or not. `action` is a message in the caller's hand, or 0; it is the barrier's then. The
+   caller holds a reference. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED: nothing has happened, and the
+   message is still in the hand. */
 enum mpl_status mpl_barrier_new(uint64_t parties, int64_t timeout, bool acts, mpl_off action,
                                 uint64_t *id) {
   struct wanted wanted = {parties, timeout, acts};
@@ -212,9 +212,10 @@ static enum mpl_status tx_admit(struct mpl_barrier *b, struct mpl_wait *w) {
 }
 
 /*
-** Comes to a round as its party `index`, from 1. MPL_OK: it is to wait with mpl_barrier_try; or, if it
-** is the last of the parties and these act, to do that and then to call mpl_barrier_pass. MPL_CLOSED:
-** the barrier is broken. MPL_BLOCK: the round before is acting, w is filled. MPL_NOMEM, MPL_DAMAGED.
+** Comes to a round as its party `index`, from 1. MPL_OK: it is to wait with mpl_barrier_try; or,
+** if it is the last of the parties and these act, to do that and then to call mpl_barrier_pass.
+** MPL_CLOSED: the barrier is broken. MPL_BLOCK: the round before is acting, w is filled.
+** MPL_NOMEM, MPL_DAMAGED.
 */
 enum mpl_status mpl_barrier_enter(struct mpl_barrier *b, mpl_off *round, uint64_t *index,
                                   struct mpl_wait *w) {
@@ -246,8 +247,8 @@ static enum mpl_status break_for_dead(struct mpl_barrier *b, mpl_off round) {
   return MPL_OK;
 }
 
-/* MPL_OK: all have come; MPL_CLOSED: broken. Either way the caller has left. MPL_BLOCK with w filled;
-   MPL_DAMAGED. */
+/* MPL_OK: all have come; MPL_CLOSED: broken. Either way the caller has left. MPL_BLOCK with w
+   filled; MPL_DAMAGED. */
 enum mpl_status mpl_barrier_try(struct mpl_barrier *b, mpl_off round, uint64_t index,
                                 struct mpl_wait *w) {
   enum mpl_barrier_end end = end_of(round);
@@ -272,7 +273,8 @@ enum mpl_status mpl_barrier_pass(struct mpl_barrier *b, mpl_off round) {
   return MPL_OK;
 }
 
-/* Frees the rounds that nobody needs any more: the caller's own, and those that the dead have left. */
+/* Frees the rounds that nobody needs any more: the caller's own, and those that the dead have
+   left. */
 static void free_deserted(struct mpl_barrier *b) {
   mpl_off round;
   do {
@@ -307,16 +309,16 @@ static enum mpl_status leave(struct mpl_barrier *b, mpl_off round, uint64_t inde
 }
 
 /*
-** The party waits no more, or has failed to act. If its round is still being filled, or it was the one
-** to act, the barrier is broken by that. Round 0: it has not come to one, which breaks what comes
-** after the round that is acting. MPL_OK: all had come; MPL_CLOSED: broken; MPL_DAMAGED.
+** The party waits no more, or has failed to act. If its round is still being filled, or it was the
+** one to act, the barrier is broken by that. Round 0: it has not come to one, which breaks what
+** comes after the round that is acting. MPL_OK: all had come; MPL_CLOSED: broken; MPL_DAMAGED.
 */
 enum mpl_status mpl_barrier_leave(struct mpl_barrier *b, mpl_off round, uint64_t index) {
   return leave(b, round, index, false);
 }
 
-/* The party's time is up: the same; but MPL_BLOCK, and it has not left, if all have come and the last of
-   them is acting. */
+/* The party's time is up: the same; but MPL_BLOCK, and it has not left, if all have come and the
+   last of them is acting. */
 enum mpl_status mpl_barrier_late(struct mpl_barrier *b, mpl_off round, uint64_t index) {
   return leave(b, round, index, true);
 }

@@ -1,16 +1,17 @@
 /*
 ** Barriers: parties wait for one another, round after round.
 **
-** Each round is a block of its own, which those who came to it know: how it ended stays true for them
-** however late they look, and a fast party that comes again comes to the next round. A round is filled
-** party by party, then the last one may act before anybody leaves, then it has passed; or it is
-** broken, by a time-out while it was filled, by mpl_barrier_abort or _reset, by an action that failed,
-** or because one of its parties died.
+** Each round is a block of its own, which those who came to it know: how it ended stays true for
+** them however late they look, and a fast party that comes again comes to the next round. A round
+** is filled party by party, then the last one may act before anybody leaves, then it has passed;
+** or it is broken, by a time-out while it was filled, by mpl_barrier_abort or _reset, by an action
+** that failed, or because one of its parties died.
 **
 ** A broken barrier stays so, and refuses everybody, until it is reset.
 **
-** Who waits watches its own round: as long as that is filled recovery wakes it for each party that dies
-** asleep; when it acts it sleeps on the life of the one that does, who may be anywhere in a script.
+** Who waits watches its own round: as long as that is filled recovery wakes it for each party that
+** dies asleep; when it acts it sleeps on the life of the one that does, who may be anywhere in a
+** script.
 */
 #ifndef MPL_DS_BARRIER_H
 #define MPL_DS_BARRIER_H

@@ -27,7 +27,8 @@ static enum mpl_status init(void *body, const void *arg) {
 
 /* In a section under the guard: takes a waiter out of the list into the hand. */
 static void tx_take_out(struct mpl_condition *c, mpl_off waiter) {
-  mpl_off next = mpl_load64_rlx(&at(waiter)->next), previous = mpl_load64_rlx(&at(waiter)->previous);
+  mpl_off next = mpl_load64_rlx(&at(waiter)->next);
+  mpl_off previous = mpl_load64_rlx(&at(waiter)->previous);
   mpl_tx_store(previous == 0 ? &c->first : &at(previous)->next, next);
   mpl_tx_store(next == 0 ? &c->last : &at(next)->previous, previous);
   mpl_hand_put(mpl_self, waiter, MPL_HAND_BLOCK);
@@ -91,10 +92,11 @@ static enum mpl_status attach(struct mpl_condition *c, uint64_t lock_id) {
   return MPL_OK;
 }
 
-/* A condition with a Lock or an RLock to which the caller holds a reference; it then holds one to the
-   condition, too. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED. */
+/* A condition with a Lock or an RLock to which the caller holds a reference; it then holds one to
+   the condition, too. MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED. */
 enum mpl_status mpl_condition_new(uint64_t lock_id, uint64_t *id) {
-  enum mpl_status s = mpl_object_new(MPL_TYPE_CONDITION, sizeof(struct mpl_condition), init, NULL, id);
+  enum mpl_status s =
+      mpl_object_new(MPL_TYPE_CONDITION, sizeof(struct mpl_condition), init, NULL, id);
   if (s != MPL_OK) return s;
   s = attach(mpl_object_body(*id, MPL_TYPE_CONDITION), lock_id);
   if (s != MPL_OK) mpl_reflist_release(*id);
@@ -110,8 +112,8 @@ uint64_t mpl_condition_lock(const struct mpl_condition *c) {
 ** The list; the guard is held, in a section
 */
 
-/* Gives n times the notification made when `last` was the last who had come, to the first of those who
-   live and have none, as far as there are so many; returns how many times. */
+/* Gives n times the notification made when `last` was the last who had come, to the first of those
+   who live and have none, as far as there are so many; returns how many times. */
 static uint64_t tx_give(struct mpl_condition *c, uint64_t n, uint64_t last) {
   uint64_t given = 0;
   for (mpl_off w = mpl_load64_rlx(&c->first);
@@ -205,9 +207,9 @@ enum mpl_status mpl_condition_try(struct mpl_condition *c, mpl_off waiter, struc
   return MPL_BLOCK;
 }
 
-/* The caller waits no more: takes it out of the list. MPL_OK: it had been notified; MPL_TIMEOUT: not;
-   MPL_DAMAGED. With `pass_on` a notification goes to the next one instead. Until then the slot says
-   what it waits for, so mpl_wait_done comes after this. */
+/* The caller waits no more: takes it out of the list. MPL_OK: it had been notified; MPL_TIMEOUT:
+   not; MPL_DAMAGED. With `pass_on` a notification goes to the next one instead. Until then the
+   slot says what it waits for, so mpl_wait_done comes after this. */
 enum mpl_status mpl_condition_leave(struct mpl_condition *c, mpl_off waiter, bool pass_on) {
   if (mpl_robust_lock(&c->guard) == MPL_DAMAGED) return MPL_DAMAGED;
   uint64_t notified = mpl_load64_rlx(&at(waiter)->notified);

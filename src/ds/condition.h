@@ -2,14 +2,14 @@
 ** Condition variables: a lock, and a list of those who wait to be notified.
 **
 ** Who waits enters the list while it holds the lock, and only then releases it. A notification is
-** given to the first in the list who live and have none yet; so it is never remembered, never given
-** to somebody who came later, and never eaten by one whose time is up: under the guard that one
-** either has it or is not in the list any more. A waiter that died is taken out by whoever comes
-** along, and a notification that it had and cannot use goes to the next of those who were there when
-** it was given.
+** given to the first in the list who live and have none yet; so it is never remembered, never
+** given to somebody who came later, and never eaten by one whose time is up: under the guard that
+** one either has it or is not in the list any more. A waiter that died is taken out by whoever
+** comes along, and a notification that it had and cannot use goes to the next of those who were
+** there when it was given.
 **
-** The list is the one place where mpl keeps waiters in shared memory: to notify exactly n of them one
-** has to know them. It is changed in sections only, so that a death leaves it whole.
+** The list is the one place where mpl keeps waiters in shared memory: to notify exactly n of them
+** one has to know them. It is changed in sections only, so that a death leaves it whole.
 */
 #ifndef MPL_DS_CONDITION_H
 #define MPL_DS_CONDITION_H
@@ -30,7 +30,7 @@ struct mpl_condition_waiter {
   mpl_a64 next, previous;
   mpl_a64 ident;    /* of its process */
   mpl_a64 number;   /* 1 for the first who has ever come, and so on */
-  mpl_a64 notified; /* its notification: the number of the last who had come when it was given; 0: none */
+  mpl_a64 notified; /* 0: not; else who was the last to have come when the notification was given */
 };
 
 void mpl_condition_register(void);

@@ -1,7 +1,8 @@
 /*
 ** The lock that its holder may take again: a Lock and how often it is held.
 **
-** `depth` belongs to the holder. One that died leaves any number there; whoever takes the lock over sets it.
+** `depth` belongs to the holder. One that died leaves any number there; whoever takes the lock
+** over sets it.
 */
 #ifndef MPL_DS_RLOCK_H
 #define MPL_DS_RLOCK_H

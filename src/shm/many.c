@@ -1,9 +1,10 @@
 /*
 ** Waiting for many things: see many.h.
 **
-** SIGURG is blocked between the look and the sleep, but in ppoll, so that one sent meanwhile is not missed. The
-** signals with handlers of their own are blocked there, too: those that came before have left a mark in
-** mpl_wait_attention. The mask is put back at once: children and programs that are executed inherit it.
+** SIGURG is blocked between the look and the sleep, but in ppoll, so that one sent meanwhile is
+** not missed. The signals with handlers of their own are blocked there, too: those that came
+** before have left a mark in mpl_wait_attention. The mask is put back at once: children and
+** programs that are executed inherit it.
 */
 #include "shm/many.h"
 
@@ -21,7 +22,8 @@ static void ring(void) {
   for (uint64_t i = 0; i < mpl_slot_count(); i++) {
     struct mpl_slot *slot = mpl_slot_at(i);
     if (mpl_load32_acq(&slot->polls) == 0 || mpl_slot_state_of(slot) != MPL_SLOT_LIVE) continue;
-    pid_t pid = (pid_t)mpl_load64_rlx(&slot->pid); /* should it be a stranger's by now it ignores SIGURG */
+    /* Should the pid be a stranger's by now that one ignores SIGURG, unless it asked for it. */
+    pid_t pid = (pid_t)mpl_load64_rlx(&slot->pid);
     if (pid > 0 && mpl_slot_lives(slot)) kill(pid, SIGURG);
   }
 }

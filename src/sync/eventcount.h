@@ -12,9 +12,9 @@
 **   bit 0      somebody may be asleep. Legal to be set when nobody is (a sleeper died or its time
 **              was up): it costs one system call. Illegal to be clear while somebody sleeps on the
 **              word.
-**   bit 1      somebody waits elsewhere: for so many things, or for descriptors too, that it cannot sleep
-**              on the word. A signaller that sees it clears it and calls the function installed for that
-**              (shm/many.c). The same rules hold.
+**   bit 1      somebody waits elsewhere: for so many things, or for descriptors too, that it cannot
+**              sleep on the word. A signaller that sees it clears it and calls the function installed
+**              for that (shm/many.c). The same rules hold.
 **   bits 2-31  the count, changed by every signal that saw a flag. Wraps around; a sleeper would
 **              have to miss 2^30 signals between arming and sleeping to be fooled, and the backstop
 **              of mpl_ec_sleep would still end its sleep.
@@ -28,8 +28,8 @@
 
 #define MPL_EC_ALL INT32_MAX
 
-/* How long a sleep lasts before the sleeper looks again, ns: the backstop for a wake-up that was lost with
-   a process which nobody has noticed to be dead yet. */
+/* How long a sleep lasts before the sleeper looks again, ns: the backstop for a wake-up that was
+   lost with a process which nobody has noticed to be dead yet. */
 #define MPL_EC_BACKSTOP MPL_NS_PER_S
 
 #define MPL_EC_ASLEEP 1u
