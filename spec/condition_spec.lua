@@ -177,7 +177,7 @@ describe("a condition whose waiters die", function()
     notify(2)
     report("living", take(2))
     join(ps)
-    ps = sleepers(2)
+    ps = { sleepers(1)[1], sleepers(1)[1] } -- in this order
     os.execute("kill -STOP " .. ps[1].pid)
     eventually(function() return fx.state(ps[1].pid) == "T" end)
     notify() -- it goes to the first, which cannot take it ...

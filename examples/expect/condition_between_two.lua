@@ -1,0 +1,8 @@
+return {
+  out = {
+    { times = 6, "plate\ttrue" },
+    "never more than room for\ttrue",
+    "later\tfalse\ttimeout",
+    "held again\ttrue",
+  },
+}
