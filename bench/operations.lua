@@ -93,6 +93,16 @@ return function(machine)
       args = two, floors = { { "spin " .. two }, { "futex " .. two, "sleeping on futexes" } },
       faster = 30,
     })
+    local across = {
+      { "lock_contended", "lock, two processes", faster = 1.5 },
+      { "event", "event round trip", faster = 5 },
+      { "semaphore", "semaphore round trip" },
+      { "condition", "condition round trip" },
+    }
+    for _, entry in ipairs(across) do
+      table.insert(list, { name = entry[1], program = entry[1], args = two, faster = entry.faster,
+        label = entry[2] .. ", two CPUs" })
+    end
   end
   if two then
     table.insert(list, #list, {

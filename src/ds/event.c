@@ -22,7 +22,7 @@ bool mpl_event_is_set(const struct mpl_event *event) {
 void mpl_event_set(struct mpl_event *event) {
   mpl_tx_wake(&event->changed, MPL_EC_ALL);
   MPL_POINT();
-  mpl_store64_rlx(&event->changer, mpl_slot_ident(mpl_self));
+  mpl_store64_rlx(&event->setter, mpl_slot_ident(mpl_self));
   MPL_POINT();
   mpl_store64_rel(&event->set, 1);
   MPL_POINT();
@@ -30,8 +30,6 @@ void mpl_event_set(struct mpl_event *event) {
 }
 
 void mpl_event_clear(struct mpl_event *event) {
-  MPL_POINT();
-  mpl_store64_rlx(&event->changer, mpl_slot_ident(mpl_self));
   MPL_POINT();
   mpl_store64_rel(&event->set, 0);
   MPL_POINT();
@@ -45,6 +43,6 @@ enum mpl_status mpl_event_try(struct mpl_event *event, struct mpl_wait *w) {
   w->ec = &event->changed;
   w->watch = &event->set;
   w->seen = 0;
-  w->peer = mpl_load64_rlx(&event->changer);
+  w->peer = mpl_load64_rlx(&event->setter);
   return MPL_BLOCK;
 }

@@ -9,7 +9,7 @@
 
 struct mpl_event {
   MPL_ALIGNED mpl_a64 set;   /* 0 or 1 */
-  mpl_a64 changer;           /* identity of who changed it last; a hint for those who wait */
+  mpl_a64 setter;            /* identity of who set it last; a hint for those who wait */
   struct mpl_ec changed;
 };
 
