@@ -1,11 +1,12 @@
 /*
-** Cells: what each type takes, atomic changes, the reference to the lock, deaths at every point.
+** Cells: what each type takes, atomic changes, the reference to the lock, workers killed at any
+** moment.
 */
 #include <math.h>
 
-#include "crash_trial.h"
 #include "ds/cells.h"
 #include "ds/rlock.h"
+#include "world.h"
 
 static const char letters[] = "cbBhHiIlLqQfd";
 
@@ -285,71 +286,6 @@ static void checked(void) {
 }
 
 /*
-** Deaths
-*/
-
-static const uint64_t first[] = {1, 2, 3};
-
-static void new_value(void) {
-  make(MPL_TYPE_VALUE, 'i', 1);
-}
-
-static void new_array(void) {
-  CHECK(mpl_cells_new(MPL_TYPE_ARRAY, mpl_cells_type_of('i'), 3, first, 0, &cells_id) == MPL_OK);
-}
-
-static void drop_value(void) {
-  drop();
-  mpl_object_bury();
-}
-
-static void setup_array(void) {
-  make(MPL_TYPE_ARRAY, 'i', 3);
-  mpl_cells_set(cells, 1, whole(5));
-}
-
-static void add(void) {
-  union mpl_cell sum;
-  CHECK(mpl_cells_add(cells, 1, whole(2), &sum) && sum.i == 7);
-}
-
-static void exchange(void) {
-  CHECK(mpl_cells_exchange(cells, 1, whole(7)).i == 5);
-}
-
-static void compare_and_set(void) {
-  CHECK(mpl_cells_compare_and_set(cells, 1, whole(5), whole(7)));
-}
-
-static void set(void) {
-  mpl_cells_set(cells, 1, whole(7));
-}
-
-static void verify_changed(bool finished) {
-  int64_t v = mpl_cells_get(cells, 1).i;
-  CHECK(finished ? v == 7 : v == 5 || v == 7);
-  CHECK(mpl_cells_get(cells, 0).i == 0 && mpl_cells_get(cells, 2).i == 0);
-  CHECK(mpl_object_body(mpl_load64_rlx(&cells->lock), MPL_TYPE_RLOCK) != NULL);
-  drop();
-}
-
-static void write_all(void) {
-  static const int32_t in[] = {1, 7, 3};
-  mpl_cells_write(cells, 0, 3, in);
-}
-
-/* Elements are old or new, and the new ones come first. */
-static void verify_written(bool finished) {
-  int64_t a = mpl_cells_get(cells, 0).i, b = mpl_cells_get(cells, 1).i;
-  int64_t c = mpl_cells_get(cells, 2).i;
-  CHECK((a == 0 || a == 1) && (b == 5 || b == 7) && (c == 0 || c == 3));
-  CHECK(a == 1 || b == 5);
-  CHECK(b == 7 || c == 0);
-  CHECK(c == 3 || !finished);
-  drop();
-}
-
-/*
 ** Deaths at any moment. Workers add to a number that all share, say so in one of their own, and make
 ** and drop values in between. Whoever is killed had added at most once more than it had said.
 */
@@ -398,29 +334,6 @@ static void killed_at_work(void) {
   CHECK(world_sum().objects == before.objects && world_sum().slots == before.slots);
 }
 
-static const struct crash_op ops[] = {
-    {.name = "new value with a lock", .operate = new_value, .twice = true},
-    {.name = "new array", .operate = new_array},
-    {.name = "release of a value", .prepare = new_value, .operate = drop_value, .twice = true},
-    {.name = "set", .setup = setup_array, .operate = set, .verify = verify_changed},
-    {.name = "add", .setup = setup_array, .operate = add, .verify = verify_changed},
-    {.name = "exchange", .setup = setup_array, .operate = exchange, .verify = verify_changed},
-    {.name = "compare and set", .setup = setup_array, .operate = compare_and_set,
-     .verify = verify_changed},
-    {.name = "write several", .setup = setup_array, .operate = write_all, .verify = verify_written},
-};
-
-#define SAMPLES 6 /* points of an operation at which the recovery of its process is swept */
-
-static const struct crash_op *op;
-
-static void sweep(void) {
-  unsigned long points = crash_sweep(op), again = 0;
-  CHECK(points >= 1);
-  if (op->twice) again = crash_sweep_recovery(op, points, SAMPLES);
-  printf("%-28s %4lu points, %5lu of recovery\n", op->name, points, again);
-}
-
 int main(int argc, char **argv) {
   (void)argc;
   mpl_cells_register();
@@ -438,9 +351,5 @@ int main(int argc, char **argv) {
   unit_run("too large", too_large);
   unit_run("checked", checked);
   unit_run("killed at work", killed_at_work);
-  for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-    op = &ops[i];
-    unit_run(op->name, sweep);
-  }
   return unit_end(argv[0]);
 }

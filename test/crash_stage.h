@@ -8,6 +8,9 @@
 #include <sys/resource.h>
 
 #include "crash_state.h"
+#include "ds/barrier.h"
+#include "ds/condition.h"
+#include "ds/pipe.h"
 #include "world.h"
 
 #define CRASH_WORKERS 2
@@ -168,20 +171,37 @@ static inline void crash_limit(void) {
   alarm(crash_seconds);
 }
 
+/* The locks of an object; returns how many. */
+static inline int crash_locks_of(struct mpl_object *e, struct mpl_robust *lock[2]) {
+  void *body = mpl_object_body_of(e);
+  switch (mpl_load64_rlx(&e->type)) {
+    case MPL_TYPE_QUEUE:
+    case MPL_TYPE_JOINABLE_QUEUE:
+      lock[0] = &((struct mpl_queue *)body)->put_lock;
+      lock[1] = &((struct mpl_queue *)body)->get_lock;
+      return 2;
+    case MPL_TYPE_PIPE:
+      lock[0] = &((struct mpl_pipe *)body)->way[0].lock;
+      lock[1] = &((struct mpl_pipe *)body)->way[1].lock;
+      return 2;
+    case MPL_TYPE_CONDITION: lock[0] = &((struct mpl_condition *)body)->guard; return 1;
+    case MPL_TYPE_BARRIER: lock[0] = &((struct mpl_barrier *)body)->guard; return 1;
+    default: return 0;
+  }
+}
+
 /* Takes the locks of all structures, some of them from the dead: what is open is rolled back. */
 static inline void crash_touch(void) {
   struct mpl_super *super = mpl_super();
   struct mpl_robust *lock[5 + 2 * MPL_OBJECT_CHUNK0] = {
-      &super->objects.grave_lock, &super->objects.lock, &super->slots.lock, &super->heap.lock};
-  int n = 4;
+      &super->objects.grave_lock, &super->objects.lock, &super->slots.lock, &super->heap.lock,
+      &super->parcel_lock};
+  int n = 5;
   mpl_robust_lock(&super->objects.lock);
   uint64_t count = mpl_load64_rlx(&super->objects.count);
   for (uint64_t i = 1; i < count && i < MPL_OBJECT_CHUNK0; i++) {
     struct mpl_object *e = mpl_object_entry(i);
-    if (mpl_load64_rlx(&e->type) != MPL_TYPE_QUEUE || mpl_load64_rlx(&e->refs) == 0) continue;
-    struct mpl_queue *q = mpl_object_body_of(e);
-    lock[n++] = &q->put_lock;
-    lock[n++] = &q->get_lock;
+    if (mpl_load64_rlx(&e->refs) > 0) n += crash_locks_of(e, &lock[n]);
   }
   mpl_robust_unlock(&super->objects.lock);
   while (n-- > 0) {
