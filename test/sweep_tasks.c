@@ -1,0 +1,290 @@
+/*
+** The crash sweep of queues that keep account of their items: see crash.h.
+*/
+#include "crash.h"
+#include "tasks.h"
+
+#define ITEMS 5
+
+static struct {
+  uint64_t id;
+  struct mpl_queue *queue;
+  mpl_off taken[2];
+  uint32_t armed;
+} s;
+
+static void new_queue(uint64_t kind) {
+  s.queue = tasks_new(kind, &s.id);
+}
+
+static void release_queue(void) {
+  mpl_reflist_release(s.id);
+}
+
+static void arm(struct mpl_ec *ec) {
+  s.armed = mpl_ec_arm(ec);
+}
+
+static bool woken(struct mpl_ec *ec) {
+  return (mpl_load32_acq(&ec->word) | 1u) != s.armed;
+}
+
+static void setup_kind(uint64_t kind) {
+  new_queue(kind);
+  for (uint64_t i = 0; i < ITEMS; i++) tasks_put(s.queue, i);
+}
+
+static void setup_items(void) {
+  setup_kind(MPL_QUEUE_JOINABLE | MPL_QUEUE_REQUEUE);
+}
+
+/* Everything but the first `finished` items comes once more, in its order, and can be finished. */
+static void drain(uint64_t first) {
+  CHECK(tasks_unfinished(s.queue) == ITEMS - first);
+  for (uint64_t i = first; i < ITEMS; i++) {
+    mpl_off message = tasks_take(s.queue);
+    CHECK(tasks_number_of(message) == i);
+    mpl_queue_task_decoded(message);
+    WORLD_WHOLE();
+    CHECK(mpl_queue_task_done(s.queue) == MPL_OK);
+  }
+  CHECK(mpl_queue_size(s.queue) == 0 && tasks_join(s.queue, 0) == MPL_OK);
+  CHECK(mpl_queue_task_done(s.queue) == MPL_MISUSE);
+  release_queue();
+}
+
+static void verify_none_finished(bool finished) {
+  (void)finished;
+  drain(0);
+}
+
+static void prepare_take_one(void) {
+  mpl_queue_task_decoded(tasks_take(s.queue));
+}
+
+static void get_one(void) {
+  mpl_queue_task_decoded(tasks_take(s.queue));
+}
+
+static void get_all(void) {
+  CHECK(world_get(s.queue, MPL_QUEUE_BATCH, &tasks_got, 0) == MPL_OK && tasks_got.batch.n == ITEMS);
+}
+
+static void task_done(void) {
+  CHECK(mpl_queue_task_done(s.queue) == MPL_OK);
+}
+
+static void verify_one_finished(bool finished) {
+  uint64_t n = mpl_load64_rlx(&s.queue->finished);
+  CHECK(n <= 1 && (n == 1 || !finished));
+  drain(n);
+}
+
+/* The last item: who waits for all is told. */
+static void setup_last(void) {
+  setup_items();
+  for (uint64_t i = 0; i + 1 < ITEMS; i++) {
+    tasks_take_number(s.queue, i, 1);
+    task_done();
+  }
+  arm(&s.queue->all_finished);
+}
+
+static void verify_last(bool finished) {
+  CHECK(tasks_unfinished(s.queue) == 0 ? woken(&s.queue->all_finished) : !finished);
+  drain(ITEMS - tasks_unfinished(s.queue));
+}
+
+/* Items of the survivor, which another process finishes. */
+static void setup_taken(void) {
+  setup_items();
+  tasks_take_number(s.queue, 0, 1);
+}
+
+static void verify_other_finished(bool finished) {
+  uint64_t n = mpl_load64_rlx(&s.queue->finished);
+  CHECK(n <= 1 && (n == 1 || !finished));
+  mpl_queue_tasks_leave(false);
+  drain(n);
+}
+
+/* Three items are a dead process's. */
+static void setup_bereaved(void) {
+  setup_items();
+  tasks_bereave(s.queue, 3, true);
+  arm(&s.queue->not_empty);
+}
+
+static void setup_all_bereaved(void) {
+  setup_items();
+  tasks_bereave(s.queue, ITEMS, false);
+  arm(&s.queue->not_empty);
+}
+
+static void verify_requeued(bool finished) {
+  (void)finished;
+  if (mpl_load64_rlx(&s.queue->front_count) > 0) CHECK(woken(&s.queue->not_empty));
+  drain(0);
+}
+
+static void refresh(void) {
+  mpl_queue_tasks_refresh(s.queue);
+}
+
+static void join_or_not(void) {
+  enum mpl_status joined = tasks_join(s.queue, 0);
+  CHECK(joined == MPL_OK || joined == MPL_TIMEOUT);
+}
+
+static void setup_drop(void) {
+  setup_kind(MPL_QUEUE_JOINABLE);
+  tasks_bereave(s.queue, 3, true);
+}
+
+static void verify_dropped(bool finished) {
+  CHECK(mpl_load64_rlx(&s.queue->finished) == 3 || !finished);
+  CHECK(tasks_join(s.queue, 0) == MPL_TIMEOUT);
+  drain(3);
+}
+
+static void setup_all_dropped(void) {
+  setup_kind(MPL_QUEUE_JOINABLE);
+  tasks_bereave(s.queue, ITEMS, true);
+  arm(&s.queue->all_finished);
+}
+
+static void verify_all_dropped(bool finished) {
+  (void)finished;
+  if (tasks_unfinished(s.queue) == 0) CHECK(woken(&s.queue->all_finished));
+  CHECK(tasks_join(s.queue, 0) == MPL_OK);
+  drain(ITEMS);
+}
+
+static void prepare_decoding(void) {
+  tasks_take_number(s.queue, 0, 1);
+  for (int i = 0; i < 2; i++) s.taken[i] = tasks_take(s.queue);
+}
+
+static void give_back(void) {
+  for (int i = 1; i >= 0; i--) mpl_queue_task_return(s.queue, s.taken[i]);
+}
+
+static void prepare_discard(void) {
+  s.taken[0] = tasks_take(s.queue);
+}
+
+static void discard(void) {
+  mpl_queue_task_discard(s.queue, s.taken[0]);
+}
+
+static void shut(void) {
+  CHECK(mpl_queue_shutdown(s.queue, true) == MPL_OK);
+}
+
+/* What is in the queue is dropped and finished; what was taken by the victim is, too, as it is
+   dead. */
+static void verify_shut(bool finished) {
+  bool closed = mpl_load64_rlx(&s.queue->state) == MPL_QUEUE_EMPTIED;
+  CHECK(closed || !finished);
+  if (!closed) {
+    drain(0);
+    return;
+  }
+  CHECK(mpl_queue_shutdown(s.queue, true) == MPL_OK);
+  CHECK(tasks_join(s.queue, 0) == MPL_OK && world_get(s.queue, 1, &tasks_got, 0) == MPL_CLOSED);
+  release_queue();
+}
+
+/* The victim's own s.queue, with items in it, in progress of its own and of a dead child. */
+static void prepare_own_queue(void) {
+  setup_bereaved();
+  tasks_take_number(s.queue, 0, 2);
+}
+
+static void setup_automatic(void) {
+  setup_kind(MPL_QUEUE_REQUEUE);
+}
+
+static void prepare_take_two(void) {
+  tasks_take_number(s.queue, 0, 1);
+  tasks_take_number(s.queue, 1, 1);
+}
+
+static void ask(void) {
+  mpl_queue_tasks_next(s.queue);
+}
+
+static void leave(void) {
+  mpl_queue_tasks_leave(true);
+}
+
+static void verify_asked(bool finished) {
+  uint64_t n = mpl_load64_rlx(&s.queue->finished);
+  CHECK(n <= 2 && (n == 2 || !finished));
+  drain(n);
+}
+
+static void leave_unfinished(void) {
+  mpl_queue_tasks_leave(false);
+}
+
+/* Put by the victim, dropped by the survivor. */
+static void setup_empty(void) {
+  new_queue(MPL_QUEUE_JOINABLE | MPL_QUEUE_REQUEUE);
+}
+
+static void put_one(void) {
+  tasks_put(s.queue, 0);
+}
+
+static void verify_put(bool finished) {
+  CHECK(mpl_queue_size(s.queue) == tasks_unfinished(s.queue) && tasks_unfinished(s.queue) <= 1);
+  CHECK(tasks_unfinished(s.queue) == 1 || !finished);
+  if (tasks_unfinished(s.queue) == 1) {
+    tasks_take_number(s.queue, 0, 1);
+    task_done();
+  }
+  CHECK(tasks_join(s.queue, 0) == MPL_OK);
+  release_queue();
+}
+
+static const struct crash_op ops[] = {
+    {.name = "put", .setup = setup_empty, .operate = put_one, .verify = verify_put},
+    {.name = "first get", .setup = setup_items, .operate = get_one, .verify = verify_none_finished},
+    {.name = "second get", .setup = setup_items, .prepare = prepare_take_one, .operate = get_one,
+     .verify = verify_none_finished},
+    {.name = "get many", .setup = setup_items, .operate = get_all, .verify = verify_none_finished},
+    {.name = "task_done", .setup = setup_items, .prepare = prepare_take_one, .operate = task_done,
+     .verify = verify_one_finished},
+    {.name = "last task_done", .setup = setup_last, .prepare = prepare_take_one,
+     .operate = task_done, .verify = verify_last},
+    {.name = "task_done for another", .setup = setup_taken, .operate = task_done,
+     .verify = verify_other_finished},
+    {.name = "get what a dead had", .setup = setup_bereaved, .operate = get_one,
+     .verify = verify_requeued},
+    {.name = "get, death unnoticed", .setup = setup_all_bereaved, .operate = get_one,
+     .verify = verify_requeued},
+    {.name = "requeue", .setup = setup_bereaved, .operate = refresh, .verify = verify_requeued},
+    {.name = "join, requeue", .setup = setup_bereaved, .operate = join_or_not,
+     .verify = verify_requeued},
+    {.name = "join, drop", .setup = setup_drop, .operate = join_or_not, .verify = verify_dropped},
+    {.name = "join, drop all", .setup = setup_all_dropped, .operate = join_or_not,
+     .verify = verify_all_dropped},
+    {.name = "return", .setup = setup_items, .prepare = prepare_decoding, .operate = give_back,
+     .verify = verify_none_finished},
+    {.name = "discard", .setup = setup_items, .prepare = prepare_discard, .operate = discard,
+     .verify = verify_one_finished},
+    {.name = "immediate shutdown", .setup = setup_bereaved, .prepare = prepare_take_one,
+     .operate = shut, .verify = verify_shut},
+    {.name = "dismantle", .prepare = prepare_own_queue, .operate = release_queue, .grows = true},
+    {.name = "ask for the next", .setup = setup_automatic, .prepare = prepare_take_two,
+     .operate = ask, .verify = verify_asked},
+    {.name = "leave", .setup = setup_automatic, .prepare = prepare_take_two, .operate = leave,
+     .verify = verify_asked},
+    {.name = "leave, unfinished", .setup = setup_items, .prepare = prepare_take_two,
+     .operate = leave_unfinished, .verify = verify_none_finished},
+};
+
+int main(int argc, char **argv) {
+  return crash_main(ops, sizeof ops / sizeof *ops, &s, sizeof s, argc, argv);
+}

@@ -1,0 +1,101 @@
+/*
+** What the tests of queues that keep account of their items have in common: putting numbers, taking
+** and finishing them, and takers that are killed.
+*/
+#ifndef MPL_TEST_TASKS_H
+#define MPL_TEST_TASKS_H
+
+#include "ds/queue_tasks.h"
+#include "world.h"
+
+static struct world_batch tasks_got;
+
+/* A queue of this kind; the caller holds a reference. */
+static inline struct mpl_queue *tasks_new(uint64_t kind, uint64_t *id) {
+  enum mpl_object_type type =
+      (kind & MPL_QUEUE_JOINABLE) != 0 ? MPL_TYPE_JOINABLE_QUEUE : MPL_TYPE_QUEUE;
+  CHECK(mpl_queue_new_as(type, 0, kind, id) == MPL_OK);
+  struct mpl_queue *q = mpl_object_body(*id, type);
+  CHECK(q != NULL);
+  return q;
+}
+
+/* Puts a number, as the message that this kind of queue wants, with a reference to an object of its
+   own. */
+static inline void tasks_put(struct mpl_queue *q, uint64_t number) {
+  mpl_off message;
+  uint64_t id;
+  CHECK(mpl_message_new(sizeof number, 1, &message) == MPL_OK);
+  memcpy(mpl_message_data(message), &number, sizeof number);
+  CHECK(mpl_lock_new(&id) == MPL_OK && mpl_message_add_ref(message, id) == MPL_OK);
+  mpl_reflist_release(id);
+  CHECK(world_put_message(q, message) == MPL_OK);
+}
+
+static inline uint64_t tasks_number_of(mpl_off message) {
+  uint64_t number;
+  CHECK(mpl_message_at(message)->size == sizeof number);
+  memcpy(&number, mpl_message_data(message), sizeof number);
+  CHECK(mpl_object_type_of(mpl_load64_rlx(&mpl_message_at(message)->ref[0])) == MPL_TYPE_LOCK);
+  return number;
+}
+
+/* Takes an item and begins to decode it. */
+static inline mpl_off tasks_take(struct mpl_queue *q) {
+  CHECK(world_get(q, 1, &tasks_got, world_deadline()) == MPL_OK && tasks_got.batch.n == 1);
+  CHECK(tasks_got.batch.item[0].message != 0);
+  return tasks_got.batch.item[0].message;
+}
+
+/* Takes an item and decodes it. It must be this one. */
+static inline void tasks_take_number(struct mpl_queue *q, uint64_t number, uint64_t attempt) {
+  mpl_off message = tasks_take(q);
+  CHECK(tasks_number_of(message) == number && mpl_queue_task_attempt(message) == attempt);
+  mpl_queue_task_decoded(message);
+}
+
+static inline enum mpl_status tasks_join(struct mpl_queue *q, int64_t deadline) {
+  struct mpl_wait w = MPL_WAIT_INIT;
+  enum mpl_status s;
+  while ((s = mpl_queue_join_try(q, &w, deadline)) == MPL_BLOCK &&
+         (s = world_step(&w, deadline)) == MPL_OK) {}
+  mpl_wait_done(&w);
+  return s;
+}
+
+static inline uint64_t tasks_unfinished(const struct mpl_queue *q) {
+  return mpl_load64_rlx(&q->put) - mpl_load64_rlx(&q->finished);
+}
+
+/*
+** Takers that are killed
+*/
+
+struct tasks_taker {
+  struct mpl_queue *queue;
+  uint64_t n; /* items that it takes */
+};
+
+static inline void tasks_take_some(const struct tasks_taker *taker) {
+  for (uint64_t i = 0; i < taker->n; i++) mpl_queue_task_decoded(tasks_take(taker->queue));
+}
+
+static inline void tasks_take_and_die(void *arg) {
+  tasks_take_some(arg);
+  kill(getpid(), SIGKILL);
+}
+
+/* A process takes n items and is killed. Who dies is noticed now, or later. */
+static inline void tasks_bereave(struct mpl_queue *q, uint64_t n, bool noticed) {
+  struct tasks_taker taker = {q, n};
+  struct mpl_child *child = world_start(tasks_take_and_die, &taker);
+  if (noticed) {
+    CHECK(world_join(child) == -SIGKILL);
+    return;
+  }
+  int status;
+  while (waitpid(child->pid, &status, 0) < 0) CHECK(errno == EINTR);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+#endif
