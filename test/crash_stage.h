@@ -79,10 +79,18 @@ static inline uint64_t crash_random(uint64_t i) {
 ** The stage
 */
 
-/* A copy of an arena. */
+/* A copy of an arena, and of what the program keeps beside it. */
 struct crash_copy {
   unsigned char *bytes;
   uint64_t size;
+  void *beside;
+};
+
+/* What a scene has in the kernel, which a program that has such a thing keeps for the stage. */
+struct crash_beside {
+  void (*save)(void **copy); /* *copy is NULL at first */
+  void (*restore)(const void *copy);
+  uint64_t (*number)(void); /* that tells its states apart; changes nothing */
 };
 
 /* A process that is to be: its slot is reserved, with the references it inherits. */
@@ -100,6 +108,8 @@ struct crash_stage {
   struct crash_states states;
 };
 
+static struct crash_beside crash_beside;
+
 /* Memory that a fork does not copy; as large as an arena gets. */
 static inline void crash_save(struct crash_copy *copy) {
   copy->size = mpl_load64_rlx(mpl_arena.populated);
@@ -110,11 +120,13 @@ static inline void crash_save(struct crash_copy *copy) {
     CHECK(copy->bytes != MAP_FAILED && madvise(copy->bytes, CRASH_ARENA, MADV_DONTFORK) == 0);
   }
   memcpy(copy->bytes, mpl_arena.base, copy->size);
+  if (crash_beside.save != NULL) crash_beside.save(&copy->beside);
 }
 
 static inline void crash_restore(const struct crash_copy *copy) {
   memcpy(mpl_arena.base, copy->bytes, copy->size);
   CHECK(ftruncate(mpl_arena.fd, (off_t)copy->size) == 0);
+  if (crash_beside.restore != NULL) crash_beside.restore(copy->beside);
 }
 
 static inline void crash_reserve(struct crash_member *member) {
@@ -215,6 +227,8 @@ static struct crash_states *crash_states_now;
 static inline void crash_note_state(unsigned long n) {
   CHECK(n < CRASH_TRACE);
   crash_trace[n] = crash_state(crash_states_now);
+  if (crash_beside.number != NULL)
+    crash_trace[n] = state_mix(crash_trace[n], crash_beside.number());
   crash_trace[0] = n;
 }
 
@@ -283,7 +297,7 @@ static inline void crash_clean(const struct crash_member *first,
 /* After the operations were verified nothing is left. */
 static inline void crash_balance(const struct crash_stage *stage, bool grows) {
   struct world_sum before = stage->before;
-  mpl_object_bury();
+  mpl_reflist_sweep(); /* lists that are empty now go with the next death */
   WORLD_WHOLE();
   if (grows) before.used = world_sum().used;
   WORLD_SAME(before);

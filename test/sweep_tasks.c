@@ -4,21 +4,26 @@
 #include "crash.h"
 #include "tasks.h"
 
-#define ITEMS 5
+#define ITEMS 3
+#define LOST 2 /* of them, with a dead process */
 
 static struct {
   uint64_t id;
   struct mpl_queue *queue;
+  uint64_t lock; /* to which all items refer but the first, which has one of its own */
+  uint64_t letters; /* a queue with a message that refers to the first one */
   mpl_off taken[2];
   uint32_t armed;
 } s;
 
 static void new_queue(uint64_t kind) {
   s.queue = tasks_new(kind, &s.id);
+  CHECK(mpl_lock_new(&s.lock) == MPL_OK);
 }
 
-static void release_queue(void) {
+static void release(void) {
   mpl_reflist_release(s.id);
+  mpl_reflist_release(s.lock);
 }
 
 static void arm(struct mpl_ec *ec) {
@@ -31,7 +36,8 @@ static bool woken(struct mpl_ec *ec) {
 
 static void setup_kind(uint64_t kind) {
   new_queue(kind);
-  for (uint64_t i = 0; i < ITEMS; i++) tasks_put(s.queue, i);
+  tasks_put(s.queue, 0);
+  for (uint64_t i = 1; i < ITEMS; i++) tasks_put_with(s.queue, i, s.lock);
 }
 
 static void setup_items(void) {
@@ -50,7 +56,7 @@ static void drain(uint64_t first) {
   }
   CHECK(mpl_queue_size(s.queue) == 0 && tasks_join(s.queue, 0) == MPL_OK);
   CHECK(mpl_queue_task_done(s.queue) == MPL_MISUSE);
-  release_queue();
+  release();
 }
 
 static void verify_none_finished(bool finished) {
@@ -108,10 +114,10 @@ static void verify_other_finished(bool finished) {
   drain(n);
 }
 
-/* Three items are a dead process's. */
+/* Items are a dead process's. */
 static void setup_bereaved(void) {
   setup_items();
-  tasks_bereave(s.queue, 3, true);
+  tasks_bereave(s.queue, LOST, true);
   arm(&s.queue->not_empty);
 }
 
@@ -138,13 +144,13 @@ static void join_or_not(void) {
 
 static void setup_drop(void) {
   setup_kind(MPL_QUEUE_JOINABLE);
-  tasks_bereave(s.queue, 3, true);
+  tasks_bereave(s.queue, LOST, true);
 }
 
 static void verify_dropped(bool finished) {
-  CHECK(mpl_load64_rlx(&s.queue->finished) == 3 || !finished);
+  CHECK(mpl_load64_rlx(&s.queue->finished) == LOST || !finished);
   CHECK(tasks_join(s.queue, 0) == MPL_TIMEOUT);
-  drain(3);
+  drain(LOST);
 }
 
 static void setup_all_dropped(void) {
@@ -192,13 +198,36 @@ static void verify_shut(bool finished) {
   }
   CHECK(mpl_queue_shutdown(s.queue, true) == MPL_OK);
   CHECK(tasks_join(s.queue, 0) == MPL_OK && world_get(s.queue, 1, &tasks_got, 0) == MPL_CLOSED);
-  release_queue();
+  release();
 }
 
-/* The victim's own s.queue, with items in it, in progress of its own and of a dead child. */
-static void prepare_own_queue(void) {
+/* A queue with items in it, in progress of a dead process and of the victim, who has all that refers
+   to it: a message. */
+static void setup_sent(void) {
+  mpl_off message;
   setup_bereaved();
+  CHECK(mpl_queue_new(0, &s.letters) == MPL_OK && mpl_message_new(0, 1, &message) == MPL_OK);
+  CHECK(mpl_message_add_ref(message, s.id) == MPL_OK);
+  CHECK(world_put_message(world_queue(s.letters), message) == MPL_OK);
+  mpl_reflist_release(s.id);
+}
+
+static void prepare_sent(void) {
+  CHECK(world_get(world_queue(s.letters), 1, &tasks_got, 0) == MPL_OK);
+  s.taken[0] = tasks_got.batch.item[0].message;
   tasks_take_number(s.queue, 0, 2);
+}
+
+static void drop(void) {
+  mpl_message_drop(mpl_self, s.taken[0]);
+  mpl_object_bury();
+}
+
+static void verify_gone(bool finished) {
+  (void)finished;
+  CHECK(mpl_object_body(s.id, MPL_TYPE_JOINABLE_QUEUE) == NULL);
+  mpl_reflist_release(s.letters);
+  mpl_reflist_release(s.lock);
 }
 
 static void setup_automatic(void) {
@@ -245,7 +274,7 @@ static void verify_put(bool finished) {
     task_done();
   }
   CHECK(tasks_join(s.queue, 0) == MPL_OK);
-  release_queue();
+  release();
 }
 
 static const struct crash_op ops[] = {
@@ -276,7 +305,8 @@ static const struct crash_op ops[] = {
      .verify = verify_one_finished},
     {.name = "immediate shutdown", .setup = setup_bereaved, .prepare = prepare_take_one,
      .operate = shut, .verify = verify_shut},
-    {.name = "dismantle", .prepare = prepare_own_queue, .operate = release_queue, .grows = true},
+    {.name = "dismantle", .setup = setup_sent, .prepare = prepare_sent, .operate = drop,
+     .verify = verify_gone},
     {.name = "ask for the next", .setup = setup_automatic, .prepare = prepare_take_two,
      .operate = ask, .verify = verify_asked},
     {.name = "leave", .setup = setup_automatic, .prepare = prepare_take_two, .operate = leave,

@@ -20,16 +20,21 @@ static inline struct mpl_queue *tasks_new(uint64_t kind, uint64_t *id) {
   return q;
 }
 
-/* Puts a number, as the message that this kind of queue wants, with a reference to an object of its
-   own. */
-static inline void tasks_put(struct mpl_queue *q, uint64_t number) {
+/* Puts a number, as the message that this kind of queue wants, with a reference to a lock. */
+static inline void tasks_put_with(struct mpl_queue *q, uint64_t number, uint64_t lock) {
   mpl_off message;
-  uint64_t id;
   CHECK(mpl_message_new(sizeof number, 1, &message) == MPL_OK);
   memcpy(mpl_message_data(message), &number, sizeof number);
-  CHECK(mpl_lock_new(&id) == MPL_OK && mpl_message_add_ref(message, id) == MPL_OK);
-  mpl_reflist_release(id);
+  CHECK(mpl_message_add_ref(message, lock) == MPL_OK);
   CHECK(world_put_message(q, message) == MPL_OK);
+}
+
+/* The same with a lock that only the message refers to. */
+static inline void tasks_put(struct mpl_queue *q, uint64_t number) {
+  uint64_t lock;
+  CHECK(mpl_lock_new(&lock) == MPL_OK);
+  tasks_put_with(q, number, lock);
+  mpl_reflist_release(lock);
 }
 
 static inline uint64_t tasks_number_of(mpl_off message) {
