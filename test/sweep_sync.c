@@ -1,7 +1,7 @@
 /*
 ** The crash sweep of RLock, Semaphore, Condition and Barrier: see crash.h.
 */
-#include "crash.h"
+#include "crash_trial.h"
 #include "sync.h"
 
 static struct {
