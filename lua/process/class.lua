@@ -505,8 +505,8 @@ function Process:close()
   st.closed, st.child, st.target, st.args, st.kwargs = true, nil, nil, {}, nil
 end
 
--- waitable(object): what core.wait takes in its place: itself; for a child its handle, for the parent
--- its identity, as a string. For what cannot be waited for nil and why.
+-- waitable(object): what core.wait takes in its place: itself; for a child its handle, for the
+-- parent its identity, as a string. For what cannot be waited for nil and why.
 local function waitable(object)
   if math.type(object) == "integer" or type(object) == "userdata" then
     return object

@@ -14,8 +14,8 @@ local function waitable(object, i)
   return found
 end
 
--- wait(objects[, timeout]): the list of those that are ready, the very objects, in their order: ended
--- processes, queues that a get would not wait for, set events, descriptors (integers) that poll
+-- wait(objects[, timeout]): the list of those that are ready, the very objects, in their order:
+-- ended processes, queues that a get would not wait for, set events, descriptors (integers) that poll
 -- readable. An empty list when the time is up.
 local function wait(objects, timeout)
   if type(objects) ~= "table" then
