@@ -15,8 +15,8 @@ local function waitable(object, i)
 end
 
 -- wait(objects[, timeout]): the list of those that are ready, the very objects, in their order:
--- ended processes, queues that a get would not wait for, set events, descriptors (integers) that poll
--- readable. An empty list when the time is up.
+-- ended processes, queues that a get would not wait for, set events, connections with a message,
+-- descriptors (integers) that poll readable. An empty list when the time is up.
 local function wait(objects, timeout)
   if type(objects) ~= "table" then
     error("bad argument #1 to 'wait' (list expected, got " .. type(objects) .. ")", 2)
