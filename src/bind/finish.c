@@ -34,13 +34,13 @@ static void leave_no_child(void) {
   if (s == MPL_DEADLOCK) mpl_exit_interrupt_children();
 }
 
-/* Calls the function given to `at_exit`, if there is one, with the argument whether the program was
-   interrupted. A lua_CFunction, to be called protected; an interrupt and errors pass through. */
+/* Calls the function given to `at_exit`, if there is one, with its arguments: whether the program was
+   interrupted, and whether it failed. A lua_CFunction, to be called protected; an interrupt and errors pass through. */
 int mpl_finish_run(lua_State *L) {
-  lua_settop(L, 1);
+  lua_settop(L, 2);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &finish_key) != LUA_TFUNCTION) return 0;
   lua_insert(L, 1);
-  lua_call(L, 1, 0);
+  lua_call(L, 2, 0);
   return 0;
 }
 
@@ -52,7 +52,7 @@ static int state_closes(lua_State *L) {
   return replaced ? 0 : mpl_finish_run(L);
 }
 
-/* at_exit(f): f(interrupted) is called before the program ends, perhaps more than once. Given again, it is
+/* at_exit(f): f(interrupted, failed) is called before the program ends, perhaps more than once. Given again, it is
    called before the finalizers of all objects made until then. */
 int mpl_finish_at_exit(lua_State *L) {
   static bool registered;

@@ -94,7 +94,7 @@ static int open_packet(lua_State *L, struct receive *r, const unsigned char *pac
   lua_pushcfunction(L, open_protected);
   lua_pushlightuserdata(L, r);
   int status = lua_pcall(L, 1, 1, 0);
-  if (status == LUA_ERRMEM || r->too_long)
+  if (r->too_long || mpl_queue_fault_is_ours(L, status))
     keep(r, packet, size);
   else if (r->letter.mail != 0)
     mpl_queue_drop(r->letter.mail);

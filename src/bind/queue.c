@@ -310,7 +310,7 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
     case MPL_OK: return push_item(L, g->q, &batch);
     case MPL_BLOCK:
     case MPL_SIGNAL: return MPL_BLOCKING_AGAIN;
-    case MPL_TIMEOUT: return empty(L, op);
+    case MPL_TIMEOUT: get_give_up(op); return empty(L, op);
     case MPL_CLOSED: return mpl_queue_refused(L, "closed");
     default: return mpl_args_raise(L, s);
   }

@@ -321,7 +321,7 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
     switch (s) {
       case MPL_BLOCK:
       case MPL_SIGNAL: return MPL_BLOCKING_AGAIN;
-      case MPL_TIMEOUT: return mpl_queue_refused(L, "empty");
+      case MPL_TIMEOUT: get_give_up(op); return mpl_queue_refused(L, "empty");
       case MPL_CLOSED: return mpl_queue_refused(L, "closed");
       default: return mpl_args_raise(L, s);
     }

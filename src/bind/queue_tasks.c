@@ -41,7 +41,7 @@ static int attempt(lua_State *L, struct mpl_blocking *op) {
     case MPL_BLOCK:
     case MPL_SIGNAL: return MPL_BLOCKING_AGAIN;
     case MPL_TIMEOUT: return timed_out(L, op);
-    default: return mpl_args_raise(L, s);
+    default: mpl_wait_done(&op->wait); return mpl_args_raise(L, s);
   }
 }
 

@@ -52,7 +52,7 @@ static bool is_ready(const struct wait *w, const struct thing *t) {
   switch (t->kind) {
     case EVENT: return mpl_event_is_set(t->event);
     case QUEUE:
-      if (t->queue->kind != 0) mpl_queue_tasks_refresh(t->queue);
+      if (t->queue->kind != 0 && mpl_queue_tasks_refresh(t->queue)) return mpl_queue_size(t->queue) > 0;
       return mpl_queue_is_ready(t->queue);
     case CHILD: return mpl_child_ended(t->child);
     case MEMBER: return !mpl_slot_ident_lives(t->ident);

@@ -259,12 +259,14 @@ bool mpl_queue_tasks_may_return(struct mpl_queue *q) {
 }
 
 /* Looks for dead takers, so that the size of the queue is what it should be. Where the lock is not
-   to be had it is as it is. */
-void mpl_queue_tasks_refresh(struct mpl_queue *q) {
-  if (mpl_section_enter(&q->get_lock, 0) != MPL_OK) return;
+   to be had it is as it is. Whether items may still come back to a queue that was shut down. */
+bool mpl_queue_tasks_refresh(struct mpl_queue *q) {
+  if (mpl_section_enter(&q->get_lock, 0) != MPL_OK) return false;
   mpl_queue_tasks_look(q, true);
+  bool may_return = mpl_queue_tasks_may_return(q);
   leave_section(q);
   drop(0);
+  return may_return;
 }
 
 /*

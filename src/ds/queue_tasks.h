@@ -34,7 +34,7 @@ void mpl_queue_task_return(struct mpl_queue *q, mpl_off message);
 void mpl_queue_task_discard(struct mpl_queue *q, mpl_off message);
 enum mpl_status mpl_queue_task_done(struct mpl_queue *q);
 void mpl_queue_tasks_next(struct mpl_queue *q);
-void mpl_queue_tasks_refresh(struct mpl_queue *q);
+bool mpl_queue_tasks_refresh(struct mpl_queue *q);
 enum mpl_status mpl_queue_join_try(struct mpl_queue *q, struct mpl_wait *w, int64_t deadline);
 void mpl_queue_tasks_leave(bool finished);
 

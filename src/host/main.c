@@ -111,10 +111,11 @@ static bool run(lua_State *L, char **argv, int argc, const struct mpl_options *o
 }
 
 /* Waits for the children and runs exit handlers, whatever became of the script. */
-static bool finish(lua_State *L, bool interrupted) {
+static bool finish(lua_State *L, bool interrupted, bool failed) {
   lua_pushcfunction(L, mpl_finish_run);
   lua_pushboolean(L, interrupted);
-  return mpl_run_call(L, 1);
+  lua_pushboolean(L, failed);
+  return mpl_run_call(L, 2);
 }
 
 /* Arguments: argc and argv. Returns whether all went well, and whether it was interrupted. */
@@ -133,7 +134,7 @@ static int protected_main(lua_State *L) {
     ok = run(L, argv, argc, &options);
     interrupted = !ok && mpl_run_interrupted(); /* the prompt goes on after an interrupt */
     if (interrupted) mpl_sigint_expect_last();
-    ok = finish(L, interrupted) && ok;
+    ok = finish(L, interrupted, !ok) && ok;
     interrupted = interrupted || mpl_run_interrupted();
   }
   lua_pushboolean(L, ok);

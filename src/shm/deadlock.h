@@ -32,6 +32,7 @@ struct mpl_sleeper {
   uint64_t on;         /* id of an object, or for MPL_WAIT_END identity of a process */
   const mpl_a32 *word; /* of the event count that it sleeps on; or NULL */
   uint32_t armed;      /* what it was when the caller last looked whether it has to wait */
+  uint32_t deaths;     /* armed value of the event count of deaths, if it sleeps on that, too; else 0 */
   uint64_t mortal;     /* identity of a process whose end ends the wait, too; 0: none */
   bool endless;        /* has no timeout */
   int64_t since;       /* when it began, ns */

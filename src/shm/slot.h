@@ -70,6 +70,7 @@ struct mpl_wait_record {
   mpl_a64 endless; /* 1: it has no timeout */
   mpl_a64 word;    /* offset of the word of an event count; 0: none */
   mpl_a64 armed;   /* its value; another one: the process has been woken, or somebody else was for it */
+  mpl_a64 deaths;  /* armed value of the event count of deaths; 0: it does not sleep on that */
   mpl_a64 mortal;  /* identity of a process whose end ends the wait, too; 0: none */
 };
 

@@ -117,6 +117,7 @@ static enum mpl_status look(struct mpl_wait *w, int64_t deadline, int64_t *slice
   struct mpl_sleeper sleeper = {.kind = w->kind,
                                 .on = mpl_object_id_of(w->body),
                                 .word = &w->ec->word,
+                                .deaths = w->deaths ? w->armed_deaths : 0,
                                 .armed = w->armed,
                                 .mortal = w->mortal ? w->peer : 0,
                                 .since = w->began,
@@ -147,11 +148,12 @@ static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
 }
 
 /* Sleeps on a descriptor. A signal ends the system call; one that comes before it has set the time to 0. */
-static enum mpl_status sleep_on_fd(const struct mpl_wait *w, int64_t deadline) {
-  int64_t left = MPL_NS_PER_S * 3600;
+static enum mpl_status sleep_on_fd(struct mpl_wait *w, int64_t deadline) {
+  int64_t left = w->backstop = mpl_recover_watch(w->backstop);
   if (deadline != MPL_NEVER) {
-    left = deadline - mpl_os_now();
-    if (left <= 0) return MPL_TIMEOUT;
+    int64_t time = deadline - mpl_os_now();
+    if (time <= 0) return MPL_TIMEOUT;
+    if (time < left) left = time;
   }
   sleeping_for.tv_sec = (time_t)(left / MPL_NS_PER_S);
   sleeping_for.tv_nsec = (long)(left % MPL_NS_PER_S);
