@@ -297,7 +297,7 @@ static inline void crash_clean(const struct crash_member *first,
 /* After the operations were verified nothing is left. */
 static inline void crash_balance(const struct crash_stage *stage, bool grows) {
   struct world_sum before = stage->before;
-  mpl_reflist_sweep(); /* lists that are empty now go with the next death */
+  mpl_object_bury();
   WORLD_WHOLE();
   if (grows) before.used = world_sum().used;
   WORLD_SAME(before);

@@ -1,7 +1,9 @@
 /*
-** The crash sweep of RLock, Semaphore, Condition and Barrier: see crash.h.
+** The crash sweep of RLock, Semaphore, Event, waiting for many things, Condition and Barrier: see
+** crash.h.
 */
-#include "crash_trial.h"
+#include "crash.h"
+#include "shm/many.h"
 #include "sync.h"
 
 static struct {
@@ -10,21 +12,24 @@ static struct {
   struct mpl_semaphore *semaphore;
   struct mpl_condition *condition;
   struct mpl_barrier *barrier;
-  mpl_off mine, theirs; /* waiters of a condition, or rounds of a barrier: survivor's, victim's */
+  mpl_off mine, theirs; /* waiters of a condition, rounds of a barrier: survivor's, victim's */
   uint64_t index;
-  uint32_t armed;
+  uint32_t bell;
+  struct mpl_event *event;
+  uint64_t letters;  /* a queue with a message that has the only reference to the object */
+  mpl_off message;   /* the victim's then */
 } s;
 
 #define WAITERS 10 /* more than a section notifies */
 
-/* Somebody may be asleep on the event count from now on ... */
+/* Somebody may be asleep on the event count from now on, whoever says so ... */
 static void arm(struct mpl_ec *ec) {
-  s.armed = mpl_ec_arm(ec);
+  mpl_ec_arm(ec);
 }
 
-/* ... and would have been woken since. */
+/* ... and would have been woken since: who wakes and finds nobody takes the flag back. */
 static bool woken(struct mpl_ec *ec) {
-  return (mpl_load32_acq(&ec->word) | MPL_EC_ASLEEP) != s.armed;
+  return (mpl_load32_acq(&ec->word) & MPL_EC_ASLEEP) == 0;
 }
 
 static void release(void) {
@@ -41,6 +46,32 @@ static void do_and_die(void *arg) {
 static void have_died(void (*f)(void)) {
   struct mpl_child *child = world_start(do_and_die, &f);
   CHECK(world_join(child) == -SIGKILL);
+}
+
+/* The object is the victim's alone, who lets it go. */
+static void send_away(void) {
+  mpl_off message;
+  CHECK(mpl_queue_new(0, &s.letters) == MPL_OK && mpl_message_new(0, 1, &message) == MPL_OK);
+  CHECK(mpl_message_add_ref(message, s.id) == MPL_OK);
+  CHECK(world_put_message(world_queue(s.letters), message) == MPL_OK);
+  release();
+}
+
+static void prepare_sent(void) {
+  static struct world_batch got;
+  CHECK(world_get(world_queue(s.letters), 1, &got, 0) == MPL_OK);
+  s.message = got.batch.item[0].message;
+}
+
+static void drop(void) {
+  mpl_message_drop(mpl_self, s.message);
+  mpl_object_bury();
+}
+
+static void verify_dropped(bool finished) {
+  (void)finished;
+  CHECK(mpl_object_type_of(s.id) == MPL_TYPE_NONE);
+  mpl_reflist_release(s.letters);
 }
 
 /*
@@ -126,6 +157,89 @@ static void verify_given(bool finished) {
   uint64_t tokens = mpl_semaphore_tokens(s.semaphore);
   CHECK(tokens == 1 ? woken(&s.semaphore->released) : tokens == 0 && !finished);
   CHECK(sync_take(s.semaphore, 0) == (tokens == 1 ? MPL_OK : MPL_TIMEOUT));
+  release();
+}
+
+/*
+** Event, and waiting for many things
+*/
+
+static void setup_event(void) {
+  CHECK(mpl_event_new(&s.id) == MPL_OK);
+  s.event = world_event(s.id);
+}
+
+static void set(void) {
+  mpl_event_set(s.event);
+}
+
+static void setup_awaited(void) {
+  setup_event();
+  arm(&s.event->changed);
+}
+
+static void verify_set(bool finished) {
+  bool is_set = mpl_event_is_set(s.event);
+  CHECK(is_set ? woken(&s.event->changed) : !finished);
+  release();
+}
+
+static void setup_set(void) {
+  setup_event();
+  set();
+}
+
+static void clear(void) {
+  mpl_event_clear(s.event);
+}
+
+static void verify_cleared(bool finished) {
+  CHECK(!mpl_event_is_set(s.event) || !finished);
+  release();
+}
+
+/* The survivor waits elsewhere. */
+static void setup_awaited_elsewhere(void) {
+  setup_event();
+  struct mpl_ec *ec = &s.event->changed;
+  struct mpl_many many = {.ec = &ec, .nec = 1};
+  mpl_many_arm(&many);
+  s.bell = many.bell;
+  mpl_many_disarm(&many);
+}
+
+static void verify_rung(bool finished) {
+  bool rung = mpl_load32_acq(&mpl_super()->bell) != s.bell;
+  CHECK(mpl_event_is_set(s.event) ? rung : !finished);
+  release();
+}
+
+/* Waits for the event and a descriptor that never is ready. */
+static void wait_for_many(void) {
+  int fds[2];
+  CHECK(pipe(fds) == 0);
+  struct mpl_ec *ec = &s.event->changed;
+  struct pollfd fd = {.fd = fds[0], .events = POLLIN};
+  struct mpl_many many = {.ec = &ec, .nec = 1, .fd = &fd, .nfd = 1};
+  enum mpl_status slept;
+  int64_t deadline = mpl_os_now() + WORLD_MS / 5;
+  do {
+    mpl_many_arm(&many);
+    CHECK(!mpl_event_is_set(s.event));
+  } while ((slept = mpl_many_sleep(&many, deadline)) == MPL_OK);
+  CHECK(slept == MPL_TIMEOUT);
+}
+
+/* The next one to wait is rung for; then the flag is gone. */
+static void verify_waited(bool finished) {
+  (void)finished;
+  struct mpl_ec *ec = &s.event->changed;
+  struct mpl_many many = {.ec = &ec, .nec = 1};
+  mpl_many_arm(&many);
+  set();
+  mpl_many_disarm(&many);
+  CHECK(mpl_load32_acq(&mpl_super()->bell) != many.bell);
+  CHECK((mpl_load32_acq(&ec->word) & MPL_EC_ELSEWHERE) == 0);
   release();
 }
 
@@ -233,6 +347,7 @@ static void enter_notified(void) {
   CHECK(mpl_condition_notify(s.condition, 2) == MPL_OK);
   CHECK(is_notified(s.mine) && is_notified(s.theirs));
   mpl_store64_rlx(&sync_waiter(s.mine)->notified, 0);
+  arm(&s.condition->notified);
 }
 
 static void pass_on(void) {
@@ -261,6 +376,7 @@ static void setup_dead_waiters(void) {
   setup_waiter();
   have_died(enter_theirs);
   have_died(enter_notified);
+  arm(&s.condition->notified);
 }
 
 /* Takes the dead out. */
@@ -268,9 +384,11 @@ static void mend(void) {
   CHECK(mpl_condition_notify(s.condition, 0) == MPL_OK);
 }
 
-static void prepare_waiters_left(void) {
-  setup_waiters();
+static void setup_waiters_left(void) {
+  setup_condition();
+  enter(&s.mine);
   have_died(enter_theirs);
+  send_away();
 }
 
 /*
@@ -336,6 +454,8 @@ static void expect_barrier(void) {
 static enum mpl_status find(void) {
   enum mpl_status found = look(s.mine, 1);
   CHECK(found == MPL_BLOCK || woken(&s.barrier->changed));
+  CHECK(found != MPL_BLOCK || mpl_barrier_waiting(s.barrier) == 1);
+  CHECK(found != MPL_OK || !mpl_barrier_is_broken(s.barrier));
   if (found == MPL_BLOCK) CHECK(mpl_barrier_leave(s.barrier, s.mine, 1) == MPL_CLOSED);
   return found;
 }
@@ -359,16 +479,23 @@ static void verify_last(bool finished) {
   expect_barrier();
 }
 
-/* Comes as the last, acts, lets all go, and goes. */
-static void meet(void) {
+/* Has come as the last and acts: somebody may be asleep until it has. */
+static void prepare_acting(void) {
   come_as_victim();
   CHECK(s.index == 2 && look(s.mine, 1) == MPL_BLOCK);
+  arm(&s.barrier->changed);
+}
+
+/* Lets all go, and goes. */
+static void pass_and_go(void) {
   CHECK(mpl_barrier_pass(s.barrier, s.theirs) == MPL_OK);
   CHECK(look(s.theirs, 2) == MPL_OK);
 }
 
-static void verify_met(bool finished) {
-  CHECK(find() == MPL_OK || !finished);
+static void verify_passed(bool finished) {
+  enum mpl_status found = look(s.mine, 1);
+  CHECK(found == MPL_OK ? !mpl_barrier_is_broken(s.barrier) : found == MPL_CLOSED && !finished);
+  CHECK(woken(&s.barrier->changed));
   expect_barrier();
 }
 
@@ -416,81 +543,81 @@ static void verify_reset(bool finished) {
 static void setup_dead_party(void) {
   setup_one_of_three();
   have_died(come_as_victim);
+  arm(&s.barrier->changed);
 }
 
 static void find_broken(void) {
   CHECK(come(&s.theirs) == MPL_CLOSED);
 }
 
-static void prepare_rounds_left(void) {
+static void setup_rounds_left(void) {
   make_barrier(2, true);
-  for (int i = 0; i < 2; i++) {
-    have_died(come_as_victim);
-    reset();
-  }
+  have_died(come_as_victim);
+  reset();
   come_as_victim();
+  send_away();
 }
 
 static const struct crash_op ops[] = {
     {.name = "acquire an rlock", .setup = setup_rlock, .operate = acquire,
-     .verify = verify_acquired},
+     .verify = verify_acquired,
+     .sturdy = true},
     {.name = "acquire an rlock again", .setup = setup_rlock, .prepare = acquire,
-     .operate = acquire, .verify = verify_held},
+     .operate = acquire, .verify = verify_held,
+     .sturdy = true},
     {.name = "release an rlock held twice", .setup = setup_rlock, .prepare = acquire_twice,
-     .operate = release_twice, .verify = verify_released},
-    {.name = "take a token", .setup = setup_tokens, .operate = take, .verify = verify_taken},
+     .operate = release_twice, .verify = verify_released,
+     .sturdy = true},
+    {.name = "take a token", .setup = setup_tokens, .operate = take, .verify = verify_taken,
+     .sturdy = true},
     {.name = "give a token", .setup = setup_no_tokens, .operate = give, .verify = verify_given},
+    {.name = "set an event", .setup = setup_awaited, .operate = set, .verify = verify_set},
+    {.name = "set an event, awaited elsewhere", .setup = setup_awaited_elsewhere, .operate = set,
+     .verify = verify_rung},
+    {.name = "clear an event", .setup = setup_set, .operate = clear, .verify = verify_cleared,
+     .sturdy = true},
+    {.name = "wait for many things", .setup = setup_event, .operate = wait_for_many,
+     .verify = verify_waited, .sturdy = true},
     {.name = "new condition", .operate = new_condition},
     {.name = "enter a condition", .setup = setup_condition, .operate = enter_theirs,
-     .verify = verify_condition, .twice = true},
-    {.name = "notify two", .setup = setup_waiters, .operate = notify_two, .verify = verify_two,
-     .twice = true},
+     .verify = verify_condition},
+    {.name = "notify two", .setup = setup_waiters, .operate = notify_two, .verify = verify_two},
     {.name = "notify all", .setup = setup_waiters, .operate = notify_all, .verify = verify_all},
     {.name = "leave notified", .setup = setup_waiter, .prepare = enter_notified,
      .operate = leave_notified, .verify = verify_left},
     {.name = "pass a notification on", .setup = setup_waiter, .prepare = enter_notified,
-     .operate = pass_on, .verify = verify_passed_on, .twice = true},
+     .operate = pass_on, .verify = verify_passed_on},
     {.name = "take dead waiters out", .setup = setup_dead_waiters, .operate = mend,
-     .verify = verify_passed_on, .twice = true},
-    {.name = "release of a condition", .prepare = prepare_waiters_left, .operate = release,
-     .twice = true},
+     .verify = verify_passed_on},
+    {.name = "release of a condition", .setup = setup_waiters_left, .prepare = prepare_sent,
+     .operate = drop, .verify = verify_dropped},
     {.name = "new barrier", .operate = new_barrier},
     {.name = "come first", .setup = setup_three, .operate = come_as_victim,
-     .verify = verify_first, .twice = true},
+     .verify = verify_first},
+    {.name = "come beside another", .setup = setup_three, .operate = come_as_victim,
+     .also = come_as_victim, .verify = verify_first},
     {.name = "come second of three", .setup = setup_one_of_three, .operate = come_as_victim,
-     .verify = verify_second},
+     .verify = verify_second, .sturdy = true},
     {.name = "come last", .setup = setup_one_of_two, .operate = come_as_victim,
-     .verify = verify_last, .twice = true},
-    {.name = "come last, act and go", .setup = setup_one_of_two_that_act, .operate = meet,
-     .verify = verify_met},
+     .verify = verify_last},
+    {.name = "act and go", .setup = setup_one_of_two_that_act, .prepare = prepare_acting,
+     .operate = pass_and_go, .verify = verify_passed},
+    {.name = "come last, to act", .setup = setup_one_of_two_that_act,
+     .operate = come_as_victim, .verify = verify_second},
     {.name = "go when all have come", .setup = setup_one_of_two, .prepare = come_as_victim,
-     .operate = go, .verify = verify_gone},
+     .operate = go, .verify = verify_gone, .sturdy = true},
     {.name = "give up waiting", .setup = setup_one_of_three, .prepare = come_as_victim,
-     .operate = give_up, .verify = verify_broken, .twice = true},
+     .operate = give_up, .verify = verify_broken},
     {.name = "abort", .setup = setup_one_of_three, .operate = break_it, .verify = verify_abort},
     {.name = "reset", .setup = setup_one_of_three, .operate = reset, .verify = verify_reset},
     {.name = "find a dead party", .setup = setup_dead_party, .operate = find_broken,
-     .verify = verify_broken, .twice = true},
-    {.name = "release of a barrier", .prepare = prepare_rounds_left, .operate = release,
-     .twice = true},
+     .verify = verify_broken},
+    {.name = "release of a barrier", .setup = setup_rounds_left, .prepare = prepare_sent,
+     .operate = drop, .verify = verify_dropped},
 };
-
-#define SAMPLES 6 /* points of an operation at which the recovery of its process is swept */
-
-static const struct crash_op *op;
-
-static void sweep(void) {
-  unsigned long points = crash_sweep(op), again = 0;
-  CHECK(points >= 1);
-  if (op->twice) again = crash_sweep_recovery(op, points, SAMPLES);
-  printf("%-28s %4lu points, %5lu of recovery\n", op->name, points, again);
-}
 
 int main(int argc, char **argv) {
   sync_register();
-  for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-    op = &ops[i];
-    if (argc < 2 || strcmp(argv[1], op->name) == 0) unit_run(op->name, sweep);
-  }
-  return unit_end(argv[0]);
+  mpl_many_install();
+  return crash_main(ops, sizeof ops / sizeof *ops, &s, sizeof s, argc, argv);
 }

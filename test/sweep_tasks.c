@@ -292,7 +292,7 @@ static const struct crash_op ops[] = {
     {.name = "get what a dead had", .setup = setup_bereaved, .operate = get_one,
      .verify = verify_requeued},
     {.name = "get, death unnoticed", .setup = setup_all_bereaved, .operate = get_one,
-     .verify = verify_requeued},
+     .verify = verify_requeued, .alone = true},
     {.name = "requeue", .setup = setup_bereaved, .operate = refresh, .verify = verify_requeued},
     {.name = "join, requeue", .setup = setup_bereaved, .operate = join_or_not,
      .verify = verify_requeued},
