@@ -277,8 +277,14 @@ static void expect_condition(void) {
   release();
 }
 
+static uint64_t lock_id; /* of the victim */
+
+static void prepare_lock(void) {
+  CHECK(mpl_rlock_new(&lock_id) == MPL_OK);
+}
+
 static void new_condition(void) {
-  setup_condition();
+  CHECK(mpl_condition_new(lock_id, &s.id) == MPL_OK);
 }
 
 static void enter_theirs(void) {
@@ -402,8 +408,12 @@ static void make_barrier(uint64_t parties, bool acts) {
   arm(&s.barrier->changed);
 }
 
+static void prepare_action(void) {
+  s.message = sync_message();
+}
+
 static void new_barrier(void) {
-  make_barrier(2, true);
+  CHECK(mpl_barrier_new(2, MPL_NEVER, true, s.message, &s.id) == MPL_OK);
 }
 
 static enum mpl_status come(mpl_off *round) {
@@ -578,7 +588,7 @@ static const struct crash_op ops[] = {
      .sturdy = true},
     {.name = "wait for many things", .setup = setup_event, .operate = wait_for_many,
      .verify = verify_waited, .sturdy = true},
-    {.name = "new condition", .operate = new_condition},
+    {.name = "new condition", .prepare = prepare_lock, .operate = new_condition},
     {.name = "enter a condition", .setup = setup_condition, .operate = enter_theirs,
      .verify = verify_condition},
     {.name = "notify two", .setup = setup_waiters, .operate = notify_two, .verify = verify_two},
@@ -591,7 +601,7 @@ static const struct crash_op ops[] = {
      .verify = verify_passed_on},
     {.name = "release of a condition", .setup = setup_waiters_left, .prepare = prepare_sent,
      .operate = drop, .verify = verify_dropped},
-    {.name = "new barrier", .operate = new_barrier},
+    {.name = "new barrier", .prepare = prepare_action, .operate = new_barrier},
     {.name = "come first", .setup = setup_three, .operate = come_as_victim,
      .verify = verify_first},
     {.name = "come beside another", .setup = setup_three, .operate = come_as_victim,

@@ -263,7 +263,7 @@ static void setup_empty(void) {
 }
 
 static void put_one(void) {
-  tasks_put(s.queue, 0);
+  tasks_put_with(s.queue, 0, s.lock);
 }
 
 static void verify_put(bool finished) {
