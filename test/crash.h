@@ -1,6 +1,6 @@
 /*
 ** Sweeping the crash points of operations. A program of such sweeps is a table of operations and a
-** main that calls crash_main; see sweep_memory.c, sweep_queue.c, sweep_process.c.
+** main that calls crash_main; see the files sweep_*.c.
 **
 ** A stage is a process with an arena in which the scene of an operation was set. The arena is put
 ** back to the scene before each trial, so that a trial costs a fork for each of those who take part
