@@ -1,6 +1,9 @@
 -- Runs test programs, one process each, and closes with the line "N passed, M failed".
 --
---   lua5.4 tools/run_tests.lua [--label WORD] [--mpl PATH] [--so DIR] [--timeout SECONDS] TEST...
+--   lua5.4 tools/run_tests.lua [--label WORD] [--mpl PATH] [--so DIR] [--timeout SECONDS]
+--     [--jobs N] TEST...
+--
+-- Up to N tests (2) run at a time, and are reported in their order.
 --
 -- A TEST is a program (runs as it is), a busted file (*_spec.lua, run by busted under mpl) or
 -- another Lua file (run by mpl). It has passed if its exit status is 0 and it did not say otherwise
@@ -9,7 +12,7 @@
 --
 -- Tests find the mpl to start in the environment variable MPL, the folder of process.so in MPL_SO.
 
-local options = { label = "", mpl = "mpl", so = "", timeout = "300" }
+local options = { label = "", mpl = "mpl", so = "", timeout = "300", jobs = "2" }
 
 -- Takes the options off the list of arguments; what is left are the tests.
 local function read_arguments(list)
@@ -80,35 +83,38 @@ local function command_of(test)
   return quote(absolute(test)), plain_counts
 end
 
--- Runs a test under a time limit that also ends what the test has started. Returns its output and
--- its exit status, 124 or 137 if it was ended.
-local function run(command)
-  local limited = ("timeout -k 10 %s sh -c %s 2>&1 </dev/null")
-    :format(options.timeout, quote(command))
-  local pipe = assert(io.popen(limited))
-  local output = pipe:read("a")
-  local _, _, status = pipe:close()
-  return output, status
+-- Starts a test under a time limit that also ends what the test has started. It is over when its
+-- output is.
+local function start(test)
+  local command, counts = command_of(test)
+  local whole = "exec env MPL=" .. quote(absolute(options.mpl)) .. " MPL_SO="
+    .. quote(absolute(options.so)) .. " " .. command
+  local limited = ("timeout -k 10 %s sh -c %s 2>&1 </dev/null; s=$?; echo; date +%%s.%%N; exit $s")
+    :format(options.timeout, quote(whole))
+  return { test = test, counts = counts, began = now(), pipe = assert(io.popen(limited)) }
 end
 
-local function test_one(test)
-  local command, counts = command_of(test)
-  local start = now()
-  local output, status = run("exec env MPL=" .. quote(absolute(options.mpl)) .. " MPL_SO="
-    .. quote(absolute(options.so)) .. " " .. command)
-  local passed, failed = counts(output, status)
+-- Waits for the end of a test, whose exit status is 124 or 137 if its time was up, and reports it.
+local function finish(running)
+  local output, ended = running.pipe:read("a"):match("^(.-)\n([%d.]+)\n$")
+  local _, _, status = running.pipe:close()
+  local passed, failed = running.counts(output, status)
   passed, failed = judge(passed, failed, status)
   local word = failed == 0 and "ok    " or "FAILED"
-  print(("%s %-40s %4d passed %6.1f s"):format(word, test, passed, now() - start))
+  print(("%s %-40s %4d passed %6.1f s"):format(word, running.test, passed,
+    tonumber(ended) - running.began))
   if failed > 0 then print(output .. "exit status " .. status) end
   io.stdout:flush()
   return passed, failed
 end
 
 local function main(tests)
-  local all_passed, all_failed = 0, 0
-  for _, test in ipairs(tests) do
-    local passed, failed = test_one(test)
+  local all_passed, all_failed, running = 0, 0, {}
+  for i = 1, #tests do
+    for ahead = i, math.min(i + tonumber(options.jobs) - 1, #tests) do
+      running[ahead] = running[ahead] or start(tests[ahead])
+    end
+    local passed, failed = finish(running[i])
     all_passed, all_failed = all_passed + passed, all_failed + failed
   end
   local label = options.label ~= "" and options.label .. " " or ""
