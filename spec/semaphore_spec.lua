@@ -63,6 +63,7 @@ describe("a bounded semaphore", function()
     s:release()
     s:release()
     report("again", try(s.release, s), s:get_value())
+    report("options", process.BoundedSemaphore{ value = 3 }, process.Semaphore{})
     report("sent", tostring(process.loads(process.dumps(s))))
   ]]
 
@@ -72,6 +73,7 @@ describe("a bounded semaphore", function()
     support.mentions(out.again, "released more often")
     assert.equal("true true false timeout", out.used)
     assert.equal("<BoundedSemaphore(value=2, maxvalue=2)>", out.sent)
+    assert.equal("<BoundedSemaphore(value=3, maxvalue=3)> <Semaphore(value=1)>", out.options)
   end)
 end)
 
