@@ -32,14 +32,16 @@ static int encode(lua_State *L) {
   return 0;
 }
 
-/* A message with the function at idx; 0 if it cannot be sent. Raises for want of shared memory. */
+/* A message with the function at idx; 0 if it cannot be sent. Raises for want of memory. */
 static mpl_off message_of(lua_State *L, int idx) {
   struct mpl_codec_out out;
   mpl_off message = 0;
   lua_pushcfunction(L, encode);
   lua_pushvalue(L, idx);
   lua_pushlightuserdata(L, &out);
-  if (lua_pcall(L, 2, 0, 0) != LUA_OK) return lua_pop(L, 1), 0;
+  int status = lua_pcall(L, 2, 0, 0);
+  if (status != LUA_OK && mpl_args_lacked_memory(L, status)) lua_error(L);
+  if (status != LUA_OK) return lua_pop(L, 1), 0;
   enum mpl_status s =
       mpl_queue_message(out.pieces, out.npieces, out.size, out.refs, out.nrefs, &message);
   mpl_codec_release(&out);
