@@ -286,8 +286,8 @@ static void checked(void) {
 }
 
 /*
-** Deaths at any moment. Workers add to a number that all share, say so in one of their own, and make
-** and drop values in between. Whoever is killed had added at most once more than it had said.
+** Deaths at any moment. Workers add to a number that all share, say so in one of their own, and
+** make and drop values in between. Whoever is killed had added at most once more than it had said.
 */
 
 #define WORKERS 3

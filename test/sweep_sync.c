@@ -1,77 +1,36 @@
 /*
-** The crash sweep of RLock, Semaphore, Event, waiting for many things, Condition and Barrier: see
-** crash.h.
+** The crash sweep of RLock, Semaphore, Event, waiting for many things and Condition: see crash.h.
 */
-#include "crash.h"
 #include "shm/many.h"
-#include "sync.h"
+#include "sync_sweep.h"
 
 static struct {
-  uint64_t id;
+  struct sync_scene it;
   struct mpl_rlock *rlock;
   struct mpl_semaphore *semaphore;
-  struct mpl_condition *condition;
-  struct mpl_barrier *barrier;
-  mpl_off mine, theirs; /* waiters of a condition, rounds of a barrier: survivor's, victim's */
-  uint64_t index;
-  uint32_t bell;
   struct mpl_event *event;
-  uint64_t letters;  /* a queue with a message that has the only reference to the object */
-  mpl_off message;   /* the victim's then */
+  struct mpl_condition *condition;
+  mpl_off mine, theirs; /* waiters: the survivor's, the victim's */
+  uint32_t bell;
 } s;
 
 #define WAITERS 10 /* more than a section notifies */
 
-/* Somebody may be asleep on the event count from now on, whoever says so ... */
-static void arm(struct mpl_ec *ec) {
-  mpl_ec_arm(ec);
-}
-
-/* ... and would have been woken since: who wakes and finds nobody takes the flag back. */
-static bool woken(struct mpl_ec *ec) {
-  return (mpl_load32_acq(&ec->word) & MPL_EC_ASLEEP) == 0;
-}
-
 static void release(void) {
-  mpl_reflist_release(s.id);
-}
-
-/* Another process that has done something and was killed; recovered, unlike what it has left. */
-static void do_and_die(void *arg) {
-  void (*f)(void) = *(void (**)(void))arg;
-  f();
-  kill(getpid(), SIGKILL);
-}
-
-static void have_died(void (*f)(void)) {
-  struct mpl_child *child = world_start(do_and_die, &f);
-  CHECK(world_join(child) == -SIGKILL);
-}
-
-/* The object is the victim's alone, who lets it go. */
-static void send_away(void) {
-  mpl_off message;
-  CHECK(mpl_queue_new(0, &s.letters) == MPL_OK && mpl_message_new(0, 1, &message) == MPL_OK);
-  CHECK(mpl_message_add_ref(message, s.id) == MPL_OK);
-  CHECK(world_put_message(world_queue(s.letters), message) == MPL_OK);
-  release();
+  mpl_reflist_release(s.it.id);
 }
 
 static void prepare_sent(void) {
-  static struct world_batch got;
-  CHECK(world_get(world_queue(s.letters), 1, &got, 0) == MPL_OK);
-  s.message = got.batch.item[0].message;
+  sync_take_sent(&s.it);
 }
 
 static void drop(void) {
-  mpl_message_drop(mpl_self, s.message);
-  mpl_object_bury();
+  sync_drop(&s.it);
 }
 
 static void verify_dropped(bool finished) {
   (void)finished;
-  CHECK(mpl_object_type_of(s.id) == MPL_TYPE_NONE);
-  mpl_reflist_release(s.letters);
+  sync_check_dropped(&s.it);
 }
 
 /*
@@ -79,8 +38,8 @@ static void verify_dropped(bool finished) {
 */
 
 static void setup_rlock(void) {
-  CHECK(mpl_rlock_new(&s.id) == MPL_OK);
-  s.rlock = sync_rlock(s.id);
+  CHECK(mpl_rlock_new(&s.it.id) == MPL_OK);
+  s.rlock = sync_rlock(s.it.id);
 }
 
 static void acquire(void) {
@@ -90,7 +49,7 @@ static void acquire(void) {
 static void acquire_twice(void) {
   acquire();
   acquire();
-  arm(&s.rlock->lock.released);
+  sync_arm(&s.rlock->lock.released);
 }
 
 static void release_twice(void) {
@@ -128,14 +87,14 @@ static void verify_released(bool finished) {
 */
 
 static void setup_tokens(void) {
-  CHECK(mpl_semaphore_new(2, true, &s.id) == MPL_OK);
-  s.semaphore = sync_semaphore(s.id);
+  CHECK(mpl_semaphore_new(2, true, &s.it.id) == MPL_OK);
+  s.semaphore = sync_semaphore(s.it.id);
 }
 
 static void setup_no_tokens(void) {
-  CHECK(mpl_semaphore_new(0, false, &s.id) == MPL_OK);
-  s.semaphore = sync_semaphore(s.id);
-  arm(&s.semaphore->released);
+  CHECK(mpl_semaphore_new(0, false, &s.it.id) == MPL_OK);
+  s.semaphore = sync_semaphore(s.it.id);
+  sync_arm(&s.semaphore->released);
 }
 
 static void take(void) {
@@ -155,7 +114,7 @@ static void verify_taken(bool finished) {
 
 static void verify_given(bool finished) {
   uint64_t tokens = mpl_semaphore_tokens(s.semaphore);
-  CHECK(tokens == 1 ? woken(&s.semaphore->released) : tokens == 0 && !finished);
+  CHECK(tokens == 1 ? sync_woken(&s.semaphore->released) : tokens == 0 && !finished);
   CHECK(sync_take(s.semaphore, 0) == (tokens == 1 ? MPL_OK : MPL_TIMEOUT));
   release();
 }
@@ -165,8 +124,8 @@ static void verify_given(bool finished) {
 */
 
 static void setup_event(void) {
-  CHECK(mpl_event_new(&s.id) == MPL_OK);
-  s.event = world_event(s.id);
+  CHECK(mpl_event_new(&s.it.id) == MPL_OK);
+  s.event = world_event(s.it.id);
 }
 
 static void set(void) {
@@ -175,12 +134,12 @@ static void set(void) {
 
 static void setup_awaited(void) {
   setup_event();
-  arm(&s.event->changed);
+  sync_arm(&s.event->changed);
 }
 
 static void verify_set(bool finished) {
   bool is_set = mpl_event_is_set(s.event);
-  CHECK(is_set ? woken(&s.event->changed) : !finished);
+  CHECK(is_set ? sync_woken(&s.event->changed) : !finished);
   release();
 }
 
@@ -243,8 +202,8 @@ static void verify_waited(bool finished) {
 */
 
 static void setup_condition(void) {
-  s.id = sync_new_condition();
-  s.condition = sync_condition(s.id);
+  s.it.id = sync_new_condition();
+  s.condition = sync_condition(s.it.id);
 }
 
 static void enter(mpl_off *waiter) {
@@ -279,7 +238,7 @@ static void prepare_lock(void) {
 }
 
 static void new_condition(void) {
-  CHECK(mpl_condition_new(lock_id, &s.id) == MPL_OK);
+  CHECK(mpl_condition_new(lock_id, &s.it.id) == MPL_OK);
 }
 
 static void enter_theirs(void) {
@@ -295,7 +254,7 @@ static void setup_waiters(void) {
   setup_condition();
   enter(&s.mine);
   for (int i = 1; i < WAITERS; i++) enter_theirs();
-  arm(&s.condition->notified);
+  sync_arm(&s.condition->notified);
 }
 
 static void notify_two(void) {
@@ -321,14 +280,14 @@ static uint64_t count_notified(void) {
 }
 
 static void verify_two(bool finished) {
-  bool was_woken = woken(&s.condition->notified);
+  bool was_woken = sync_woken(&s.condition->notified);
   uint64_t n = count_notified();
   CHECK(n == 2 ? was_woken : n == 0 && !finished);
   expect_condition();
 }
 
 static void verify_all(bool finished) {
-  bool was_woken = woken(&s.condition->notified);
+  bool was_woken = sync_woken(&s.condition->notified);
   uint64_t n = count_notified();
   CHECK(n == WAITERS || !finished);
   CHECK(n == 0 || was_woken);
@@ -338,7 +297,7 @@ static void verify_all(bool finished) {
 static void setup_waiter(void) {
   setup_condition();
   enter(&s.mine);
-  arm(&s.condition->notified);
+  sync_arm(&s.condition->notified);
 }
 
 /* The survivor's waiter was there when the victim's was notified, but has no notification itself.
@@ -348,7 +307,7 @@ static void enter_notified(void) {
   CHECK(mpl_condition_notify(s.condition, 2) == MPL_OK);
   CHECK(is_notified(s.mine) && is_notified(s.theirs));
   mpl_store64_rlx(&sync_waiter(s.mine)->notified, 0);
-  arm(&s.condition->notified);
+  sync_arm(&s.condition->notified);
 }
 
 static void pass_on(void) {
@@ -362,7 +321,7 @@ static void leave_notified(void) {
 /* The notification has come to the survivor, by the victim or for it. */
 static void verify_passed_on(bool finished) {
   (void)finished;
-  CHECK(is_notified(s.mine) && woken(&s.condition->notified));
+  CHECK(is_notified(s.mine) && sync_woken(&s.condition->notified));
   leave_mine(true);
   expect_condition();
 }
@@ -375,9 +334,9 @@ static void verify_left(bool finished) {
 
 static void setup_dead_waiters(void) {
   setup_waiter();
-  have_died(enter_theirs);
-  have_died(enter_notified);
-  arm(&s.condition->notified);
+  sync_have_died(enter_theirs);
+  sync_have_died(enter_notified);
+  sync_arm(&s.condition->notified);
 }
 
 /* Takes the dead out. */
@@ -388,179 +347,8 @@ static void mend(void) {
 static void setup_waiters_left(void) {
   setup_condition();
   enter(&s.mine);
-  have_died(enter_theirs);
-  send_away();
-}
-
-/*
-** Barrier
-*/
-
-static void make_barrier(uint64_t parties, bool acts) {
-  mpl_off action = acts ? sync_message() : 0;
-  CHECK(mpl_barrier_new(parties, MPL_NEVER, acts, action, &s.id) == MPL_OK);
-  s.barrier = sync_barrier(s.id);
-  arm(&s.barrier->changed);
-}
-
-static void prepare_action(void) {
-  s.message = sync_message();
-}
-
-static void new_barrier(void) {
-  CHECK(mpl_barrier_new(2, MPL_NEVER, true, s.message, &s.id) == MPL_OK);
-}
-
-static enum mpl_status come(mpl_off *round) {
-  struct mpl_wait w = MPL_WAIT_INIT;
-  return mpl_barrier_enter(s.barrier, round, &s.index, &w);
-}
-
-static enum mpl_status look(mpl_off round, uint64_t index) {
-  struct mpl_wait w = MPL_WAIT_INIT;
-  return mpl_barrier_try(s.barrier, round, index, &w);
-}
-
-static void come_as_victim(void) {
-  CHECK(come(&s.theirs) == MPL_OK);
-}
-
-static void setup_three(void) {
-  make_barrier(3, false);
-}
-
-/* The survivor is the first party. */
-static void setup_one_of_three(void) {
-  setup_three();
-  CHECK(come(&s.mine) == MPL_OK && s.index == 1);
-}
-
-static void setup_one_of_two(void) {
-  make_barrier(2, false);
-  CHECK(come(&s.mine) == MPL_OK && s.index == 1);
-}
-
-static void setup_one_of_two_that_act(void) {
-  make_barrier(2, true);
-  CHECK(come(&s.mine) == MPL_OK && s.index == 1);
-}
-
-/* The barrier is, or can be made, whole, and keeps no rounds of the dead. */
-static void expect_barrier(void) {
-  CHECK(mpl_barrier_reset(s.barrier) == MPL_OK && !mpl_barrier_is_broken(s.barrier));
-  CHECK(come(&s.theirs) == MPL_OK && s.index == 1);
-  CHECK(mpl_barrier_leave(s.barrier, s.theirs, 1) == MPL_CLOSED);
-  CHECK(mpl_barrier_is_broken(s.barrier));
-  CHECK(mpl_load64_rlx(&s.barrier->rounds) == 0 && mpl_load64_rlx(&s.barrier->current) == 0);
-  release();
-}
-
-/* What the survivor, who is the first party, finds; it has left then. */
-static enum mpl_status find(void) {
-  enum mpl_status found = look(s.mine, 1);
-  CHECK(found == MPL_BLOCK || woken(&s.barrier->changed));
-  CHECK(found != MPL_BLOCK || mpl_barrier_waiting(s.barrier) == 1);
-  CHECK(found != MPL_OK || !mpl_barrier_is_broken(s.barrier));
-  if (found == MPL_BLOCK) CHECK(mpl_barrier_leave(s.barrier, s.mine, 1) == MPL_CLOSED);
-  return found;
-}
-
-static void verify_first(bool finished) {
-  enum mpl_status found = come(&s.mine);
-  CHECK(found == MPL_CLOSED || (found == MPL_OK && s.index == 1 && !finished));
-  if (found == MPL_OK) CHECK(mpl_barrier_leave(s.barrier, s.mine, 1) == MPL_CLOSED);
-  expect_barrier();
-}
-
-static void verify_second(bool finished) {
-  enum mpl_status found = find();
-  CHECK(found == MPL_CLOSED || (found == MPL_BLOCK && !finished));
-  expect_barrier();
-}
-
-static void verify_last(bool finished) {
-  enum mpl_status found = find();
-  CHECK(found == MPL_OK || (found == MPL_BLOCK && !finished));
-  expect_barrier();
-}
-
-/* Has come as the last and acts: somebody may be asleep until it has. */
-static void prepare_acting(void) {
-  come_as_victim();
-  CHECK(s.index == 2 && look(s.mine, 1) == MPL_BLOCK);
-  arm(&s.barrier->changed);
-}
-
-/* Lets all go, and goes. */
-static void pass_and_go(void) {
-  CHECK(mpl_barrier_pass(s.barrier, s.theirs) == MPL_OK);
-  CHECK(look(s.theirs, 2) == MPL_OK);
-}
-
-static void verify_passed(bool finished) {
-  enum mpl_status found = look(s.mine, 1);
-  CHECK(found == MPL_OK ? !mpl_barrier_is_broken(s.barrier) : found == MPL_CLOSED && !finished);
-  CHECK(woken(&s.barrier->changed));
-  expect_barrier();
-}
-
-static void go(void) {
-  CHECK(look(s.theirs, 2) == MPL_OK);
-}
-
-static void verify_gone(bool finished) {
-  (void)finished;
-  CHECK(find() == MPL_OK);
-  expect_barrier();
-}
-
-static void give_up(void) {
-  CHECK(mpl_barrier_leave(s.barrier, s.theirs, 2) == MPL_CLOSED);
-}
-
-static void verify_broken(bool finished) {
-  (void)finished;
-  CHECK(find() == MPL_CLOSED && mpl_barrier_is_broken(s.barrier));
-  expect_barrier();
-}
-
-static void break_it(void) {
-  CHECK(mpl_barrier_abort(s.barrier) == MPL_OK);
-}
-
-static void verify_abort(bool finished) {
-  bool broken = mpl_barrier_is_broken(s.barrier);
-  CHECK(broken || !finished);
-  CHECK(find() == (broken ? MPL_CLOSED : MPL_BLOCK));
-  expect_barrier();
-}
-
-static void reset(void) {
-  CHECK(mpl_barrier_reset(s.barrier) == MPL_OK);
-}
-
-static void verify_reset(bool finished) {
-  CHECK(!mpl_barrier_is_broken(s.barrier));
-  CHECK(find() == MPL_CLOSED || !finished);
-  expect_barrier();
-}
-
-static void setup_dead_party(void) {
-  setup_one_of_three();
-  have_died(come_as_victim);
-  arm(&s.barrier->changed);
-}
-
-static void find_broken(void) {
-  CHECK(come(&s.theirs) == MPL_CLOSED);
-}
-
-static void setup_rounds_left(void) {
-  make_barrier(2, true);
-  have_died(come_as_victim);
-  reset();
-  come_as_victim();
-  send_away();
+  sync_have_died(enter_theirs);
+  sync_send_away(&s.it);
 }
 
 static const struct crash_op ops[] = {
@@ -595,29 +383,6 @@ static const struct crash_op ops[] = {
     {.name = "take dead waiters out", .setup = setup_dead_waiters, .operate = mend,
      .verify = verify_passed_on},
     {.name = "release of a condition", .setup = setup_waiters_left, .prepare = prepare_sent,
-     .operate = drop, .verify = verify_dropped},
-    {.name = "new barrier", .prepare = prepare_action, .operate = new_barrier},
-    {.name = "come first", .setup = setup_three, .operate = come_as_victim,
-     .verify = verify_first},
-    {.name = "come beside another", .setup = setup_three, .operate = come_as_victim,
-     .also = come_as_victim, .verify = verify_first},
-    {.name = "come second of three", .setup = setup_one_of_three, .operate = come_as_victim,
-     .verify = verify_second, .sturdy = true},
-    {.name = "come last", .setup = setup_one_of_two, .operate = come_as_victim,
-     .verify = verify_last},
-    {.name = "act and go", .setup = setup_one_of_two_that_act, .prepare = prepare_acting,
-     .operate = pass_and_go, .verify = verify_passed},
-    {.name = "come last, to act", .setup = setup_one_of_two_that_act,
-     .operate = come_as_victim, .verify = verify_second},
-    {.name = "go when all have come", .setup = setup_one_of_two, .prepare = come_as_victim,
-     .operate = go, .verify = verify_gone, .sturdy = true},
-    {.name = "give up waiting", .setup = setup_one_of_three, .prepare = come_as_victim,
-     .operate = give_up, .verify = verify_broken},
-    {.name = "abort", .setup = setup_one_of_three, .operate = break_it, .verify = verify_abort},
-    {.name = "reset", .setup = setup_one_of_three, .operate = reset, .verify = verify_reset},
-    {.name = "find a dead party", .setup = setup_dead_party, .operate = find_broken,
-     .verify = verify_broken},
-    {.name = "release of a barrier", .setup = setup_rounds_left, .prepare = prepare_sent,
      .operate = drop, .verify = verify_dropped},
 };
 

@@ -201,8 +201,8 @@ static void verify_shut(bool finished) {
   release();
 }
 
-/* A queue with items in it, in progress of a dead process and of the victim, who has all that refers
-   to it: a message. */
+/* A queue with items in it, in progress of a dead process and of the victim, who has all that
+   refers to it: a message. */
 static void setup_sent(void) {
   mpl_off message;
   setup_bereaved();
