@@ -25,11 +25,15 @@
 #define CRASH_REACH 300 /* points after its entry at which a mutant is looked for */
 
 #if defined(__SANITIZE_ADDRESS__)
-#define CRASH_EVERY 20 /* of level 2 one in so many trials, chosen by the seed */
+#define CRASH_EVERY 40 /* of level 2 one in so many trials, chosen by the seed */
 #define CRASH_PAIRS 60
 #define CRASH_MUTANTS 0
 #else
+#if defined(CRASH_SAMPLED)
+#define CRASH_EVERY CRASH_SAMPLED /* by a program that would take too long */
+#else
 #define CRASH_EVERY 1
+#endif
 #define CRASH_PAIRS 400
 #define CRASH_MUTANTS 1
 #endif

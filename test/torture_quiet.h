@@ -22,7 +22,6 @@
 #define QUIET_PATIENCE (2 * MPL_NS_PER_S)
 #define QUIET_MOMENT (20 * WORLD_MS)
 
-static uint64_t quiet_taken_back; /* slots of such children */
 
 /*
 ** Waiting until all rest
@@ -52,7 +51,6 @@ static bool quiet_rests(struct mpl_slot *slot, uint64_t ident, uint64_t point) {
 /* A slot that was reserved by one who is dead. */
 static void quiet_take_back(struct mpl_slot *slot, uint64_t ident) {
   if (mpl_os_now() - (int64_t)mpl_load64_rlx(&slot->reserved_at) < QUIET_CLAIM) return;
-  quiet_taken_back++;
   mpl_recover_unclaimed(slot, ident);
 }
 
