@@ -22,7 +22,8 @@ describe("a barrier of one", function()
     report("wrong", try(process.Barrier, 0), try(process.Barrier, -1), try(process.Barrier),
       try(process.Barrier, 2, 5))
     local named = process.Barrier{ parties = 3, name = "start" }
-    report("options", named.parties, process.Barrier{ parties = 4 }.parties, try(process.Barrier, { parties = 1, part = 2 }))
+    report("options", named.parties, process.Barrier{ parties = 4 }.parties,
+      try(process.Barrier, { parties = 1, part = 2 }))
     report("sent", process.loads(process.dumps(b)) == b, process.loads(process.dumps(b)):wait(), n)
     report("method", type(b.wait), b.nothing)
   ]]
