@@ -11,10 +11,9 @@
 #include "base/os.h"
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/codec.h"
+#include "bind/content.h"
 #include "bind/handle.h"
 #include "bind/module.h"
-#include "bind/queue.h"
 #include "shm/message.h"
 
 static const struct mpl_class barrier_class;
@@ -43,7 +42,7 @@ static mpl_off message_of(lua_State *L, int idx) {
   if (status != LUA_OK && mpl_args_lacked_memory(L, status)) lua_error(L);
   if (status != LUA_OK) return lua_pop(L, 1), 0;
   enum mpl_status s =
-      mpl_queue_message(out.pieces, out.npieces, out.size, out.refs, out.nrefs, &message);
+      mpl_content_message(out.pieces, out.npieces, out.size, out.refs, out.nrefs, &message);
   mpl_codec_release(&out);
   if (s != MPL_OK) mpl_args_raise(L, s);
   return message;
@@ -83,7 +82,7 @@ static int barrier_new(lua_State *L) {
   bool acts = !lua_isnil(L, 2);
   mpl_off action = acts ? message_of(L, 2) : 0;
   enum mpl_status s = mpl_barrier_new((uint64_t)parties, timeout, acts, action, &id);
-  if (s != MPL_OK && action != 0) mpl_queue_drop(action);
+  if (s != MPL_OK && action != 0) mpl_content_drop(action);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   mpl_handle_own(L, h, MPL_TYPE_BARRIER, id);
   mpl_handle_label(L, id, 4);
@@ -114,7 +113,7 @@ static void push_action(lua_State *L, struct mpl_barrier *b) {
   mpl_off message = mpl_load64_rlx(&b->action);
   if (message == 0)
     luaL_error(L, "Barrier: its action cannot be sent, so this process does not have it");
-  mpl_queue_decode(L, message);
+  mpl_content_decode(L, message);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, 1, 1);
 }

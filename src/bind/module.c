@@ -12,6 +12,7 @@
 #include "bind/handle.h"
 #include "bind/hold.h"
 #include "bind/interrupt.h"
+#include "ds/keep.h"
 #include "ds/parcel.h"
 #include "proc/fork.h"
 #include "proc/signal.h"
@@ -51,6 +52,7 @@ int luaopen_process_core(lua_State *L) {
 #endif
   }
   mpl_interrupt_open(L);
+  mpl_keep_register();
   mpl_handle_open(L);
   mpl_hold_open(L);
   mpl_queue_many_open(L);

@@ -14,7 +14,7 @@
 #include "base/packet.h"
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/codec.h"
+#include "bind/content.h"
 #include "bind/connection.h"
 #include "bind/queue.h"
 #include "shm/message.h"
@@ -34,7 +34,7 @@ static void keep(struct receive *r, const unsigned char *packet, size_t size) {
   struct mpl_connection *c = r->connection;
   unsigned char *copy = malloc(size);
   if (r->letter.mail != 0 && (copy == NULL || mpl_pipe_enter(r->way, r->letter.mail) != MPL_OK)) {
-    mpl_queue_drop(r->letter.mail);
+    mpl_content_drop(r->letter.mail);
     free(copy);
     copy = NULL;
   }
@@ -97,7 +97,7 @@ static int open_packet(lua_State *L, struct receive *r, const unsigned char *pac
   if (r->too_long || mpl_queue_fault_is_ours(L, status))
     keep(r, packet, size);
   else if (r->letter.mail != 0)
-    mpl_queue_drop(r->letter.mail);
+    mpl_content_drop(r->letter.mail);
   return status == LUA_OK ? 1 : lua_error(L);
 }
 

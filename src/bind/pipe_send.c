@@ -9,7 +9,7 @@
 
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/codec.h"
+#include "bind/content.h"
 #include "bind/connection.h"
 #include "bind/queue.h"
 
@@ -28,7 +28,7 @@ static void give_up(struct mpl_blocking *op) {
   struct send *s = (struct send *)op;
   mpl_codec_release(&s->out);
   if (s->letter.mail != 0 && mpl_pipe_collect(s->way, s->letter.mail) == MPL_OK)
-    mpl_queue_drop(s->letter.mail);
+    mpl_content_drop(s->letter.mail);
 }
 
 static int attempt(lua_State *L, struct mpl_blocking *op) {
@@ -62,10 +62,10 @@ static void start(struct send *s, struct mpl_connection *c, enum mpl_pipe_kind k
 static void make_mail(lua_State *L, struct send *s, const struct mpl_piece *pieces, size_t npieces,
                       size_t size) {
   enum mpl_status status =
-      mpl_queue_message(pieces, npieces, size, s->out.refs, s->out.nrefs, &s->letter.mail);
+      mpl_content_message(pieces, npieces, size, s->out.refs, s->out.nrefs, &s->letter.mail);
   mpl_codec_release(&s->out);
   if (status == MPL_OK && (status = mpl_pipe_enter(s->way, s->letter.mail)) != MPL_OK)
-    mpl_queue_drop(s->letter.mail);
+    mpl_content_drop(s->letter.mail);
   if (status != MPL_OK) mpl_args_raise(L, status);
 }
 

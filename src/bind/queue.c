@@ -12,7 +12,6 @@
 
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/codec.h"
 #include "bind/handle.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
@@ -98,27 +97,6 @@ int mpl_queue_refused(lua_State *L, const char *word) {
   return 2;
 }
 
-/* Drops a message out of the hand. */
-void mpl_queue_drop(mpl_off message) {
-  mpl_message_drop(mpl_self, message);
-  mpl_object_bury();
-}
-
-/* Makes a message of bytes in pieces and references, in the hand. MPL_OK, MPL_NOMEM or MPL_DAMAGED. */
-enum mpl_status mpl_queue_message(const struct mpl_piece *pieces, size_t npieces, size_t size,
-                                  const uint64_t *refs, size_t nrefs, mpl_off *message) {
-  enum mpl_status s = mpl_message_new(size, nrefs, message);
-  if (s != MPL_OK) return s;
-  unsigned char *to = mpl_message_data(*message);
-  for (size_t i = 0; i < npieces; i++) {
-    memcpy(to, pieces[i].data, pieces[i].size);
-    to += pieces[i].size;
-  }
-  for (size_t i = 0; s == MPL_OK && i < nrefs; i++) s = mpl_message_add_ref(*message, refs[i]);
-  if (s != MPL_OK) mpl_queue_drop(*message);
-  return s;
-}
-
 /* An item in pieces may wait for room while Lua runs; then none of its pieces may be a string of Lua's. */
 _Static_assert(MPL_QUEUE_INLINE < MPL_CODEC_INPLACE, "a waiting item must be a copy");
 
@@ -130,7 +108,7 @@ static void make_item(lua_State *L, int idx, const struct mpl_queue *q, struct m
   *item = (struct mpl_queue_item){
       .pieces = out->pieces, .npieces = out->npieces, .size = out->size};
   if (out->size <= MPL_QUEUE_INLINE && out->nrefs == 0 && q->kind == 0) return;
-  enum mpl_status s = mpl_queue_message(out->pieces, out->npieces, out->size, out->refs, out->nrefs,
+  enum mpl_status s = mpl_content_message(out->pieces, out->npieces, out->size, out->refs, out->nrefs,
                                         &item->message);
   mpl_codec_release(out);
   if (s != MPL_OK) mpl_args_raise(L, s);
@@ -146,7 +124,7 @@ struct put {
 static void put_give_up(struct mpl_blocking *op) {
   struct put *p = (struct put *)op;
   mpl_queue_pass_on(p->q, false);
-  if (p->item.message != 0) mpl_queue_drop(p->item.message);
+  if (p->item.message != 0) mpl_content_drop(p->item.message);
   mpl_codec_release(&p->out);
 }
 
@@ -205,19 +183,12 @@ static int queue_put_nowait(lua_State *L) {
 ** Getting
 */
 
-/* Pushes the value of a message, which stays in the hand. */
-void mpl_queue_decode(lua_State *L, mpl_off message) {
-  struct mpl_message *m = mpl_message_at(message);
-  mpl_codec_decode(L, mpl_message_data(message), m->size, (const uint64_t *)m->ref,
-                   mpl_load64_rlx(&m->nrefs));
-}
-
 /* Argument: a batch, as light userdata. Decodes its first item. */
 static int decode_protected(lua_State *L) {
   const struct mpl_queue_batch *batch = lua_touserdata(L, 1);
   const struct mpl_queue_got *item = &batch->item[0];
   if (item->message != 0)
-    mpl_queue_decode(L, item->message);
+    mpl_content_decode(L, item->message);
   else
     mpl_codec_decode(L, batch->bytes + item->at, item->size, NULL, 0);
   return 1;
@@ -228,7 +199,7 @@ void mpl_queue_decoded(struct mpl_queue *q, mpl_off message) {
   if (q->kind != 0)
     mpl_queue_task_decoded(message);
   else
-    mpl_queue_drop(message);
+    mpl_content_drop(message);
 }
 
 /* There will never be one: the item is lost. */
@@ -236,7 +207,7 @@ void mpl_queue_undecodable(struct mpl_queue *q, mpl_off message) {
   if (q->kind != 0)
     mpl_queue_task_discard(q, message);
   else
-    mpl_queue_drop(message);
+    mpl_content_drop(message);
 }
 
 /* Gives an item that was got back to the queue. It is lost if there is no shared memory for it. */
@@ -248,8 +219,8 @@ void mpl_queue_give_back(struct mpl_queue *q, const struct mpl_queue_batch *batc
     mpl_queue_task_return(q, message);
     return;
   }
-  if (message == 0 && mpl_queue_message(&piece, 1, piece.size, NULL, 0, &message) != MPL_OK) return;
-  if (mpl_queue_unget(q, message) != MPL_OK) mpl_queue_drop(message);
+  if (message == 0 && mpl_content_message(&piece, 1, piece.size, NULL, 0, &message) != MPL_OK) return;
+  if (mpl_queue_unget(q, message) != MPL_OK) mpl_content_drop(message);
 }
 
 /* Whether decoding, which ended with this status, failed for something that is not the item's fault: want of

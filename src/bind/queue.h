@@ -7,7 +7,7 @@
 #include <lua.h>
 
 #include "bind/class.h"
-#include "bind/codec.h"
+#include "bind/content.h"
 #include "ds/queue.h"
 
 extern const struct mpl_class mpl_queue_simple_class;
@@ -19,11 +19,7 @@ int mpl_queue_empty(lua_State *L);
 int mpl_queue_close(lua_State *L);
 int mpl_queue_tostring(lua_State *L);
 
-enum mpl_status mpl_queue_message(const struct mpl_piece *pieces, size_t npieces, size_t size,
-                                  const uint64_t *refs, size_t nrefs, mpl_off *message);
 bool mpl_queue_fault_is_ours(lua_State *L, int status);
-void mpl_queue_decode(lua_State *L, mpl_off message);
-void mpl_queue_drop(mpl_off message);
 void mpl_queue_decoded(struct mpl_queue *q, mpl_off message);
 void mpl_queue_undecodable(struct mpl_queue *q, mpl_off message);
 void mpl_queue_give_back(struct mpl_queue *q, const struct mpl_queue_batch *batch, int i);

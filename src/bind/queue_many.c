@@ -135,7 +135,7 @@ static enum mpl_status prepare(struct put_many *p) {
     if (e->size <= MPL_QUEUE_INLINE && e->nrefs == 0 && p->q->kind == 0) continue;
     if (messages++ == MPL_QUEUE_MESSAGES) break;
     enum mpl_status s =
-        mpl_queue_message(&p->piece[p->n], 1, e->size, refs + e->refs_at, e->nrefs, &item->message);
+        mpl_content_message(&p->piece[p->n], 1, e->size, refs + e->refs_at, e->nrefs, &item->message);
     if (s != MPL_OK) return s;
   }
   return MPL_OK;
@@ -144,7 +144,7 @@ static enum mpl_status prepare(struct put_many *p) {
 /* Drops what was prepared and not put. */
 static void drop_prepared(struct put_many *p) {
   for (int i = 0; i < p->n; i++)
-    if (p->item[i].message != 0) mpl_queue_drop(p->item[i].message);
+    if (p->item[i].message != 0) mpl_content_drop(p->item[i].message);
   p->n = 0;
 }
 
@@ -251,7 +251,7 @@ static int decode_batch(lua_State *L) {
   while (g->decoded < g->batch.n) {
     const struct mpl_queue_got *item = &g->batch.item[g->decoded];
     if (item->message != 0) {
-      mpl_queue_decode(L, item->message);
+      mpl_content_decode(L, item->message);
       note_attempt(L, g, item->message);
     } else {
       mpl_codec_decode(L, g->bytes + item->at, item->size, NULL, 0);

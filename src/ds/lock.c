@@ -63,6 +63,18 @@ static enum mpl_status got(struct mpl_lock *lock, enum mpl_status s, const struc
   return s;
 }
 
+/* Somebody else holds it: says in w whom to wait for. */
+static enum mpl_status blocked(struct mpl_lock *lock, uint64_t found, struct mpl_wait *w) {
+  w->kind = MPL_WAIT_OBJECT;
+  w->body = lock;
+  w->ec = &lock->released;
+  w->watch = &lock->word;
+  w->seen = found;
+  w->peer = found & IDENT;
+  w->mortal = true;
+  return MPL_BLOCK;
+}
+
 /*
 ** Takes the lock for a thread of the caller. MPL_OK; MPL_RECOVERED: taken, and its last holder had
 ** ended without releasing it; MPL_BLOCK: somebody holds it (w says whom to wait for).
@@ -76,14 +88,13 @@ enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_
     if (mpl_cas64_ar(&lock->word, &found, found == 0 ? me : me | ABANDONED))
       return got(lock, found == 0 ? MPL_OK : MPL_RECOVERED, w);
   }
-  w->kind = MPL_WAIT_OBJECT;
-  w->body = lock;
-  w->ec = &lock->released;
-  w->watch = &lock->word;
-  w->seen = found;
-  w->peer = found & IDENT;
-  w->mortal = true;
-  return MPL_BLOCK;
+  return blocked(lock, found, w);
+}
+
+/* MPL_OK if no living process holds the lock, which stays as it is; MPL_BLOCK as mpl_lock_try. */
+enum mpl_status mpl_lock_look(struct mpl_lock *lock, struct mpl_wait *w) {
+  uint64_t found = mpl_load64_acq(&lock->word);
+  return mpl_slot_ident_lives(found & IDENT) ? blocked(lock, found, w) : MPL_OK;
 }
 
 /* Releases somebody else's lock. Waiters watch the holder's life, not the caller's: should it die before

@@ -34,6 +34,7 @@ uint64_t mpl_lock_holder(const void *body, uint64_t *order);
 bool mpl_lock_is_held_by(const struct mpl_lock *lock, uint32_t thread);
 bool mpl_lock_grab(struct mpl_lock *lock, uint32_t thread);
 enum mpl_status mpl_lock_try(struct mpl_lock *lock, uint32_t thread, struct mpl_wait *w);
+enum mpl_status mpl_lock_look(struct mpl_lock *lock, struct mpl_wait *w);
 enum mpl_status mpl_lock_release(struct mpl_lock *lock);
 void mpl_lock_pass_on(struct mpl_lock *lock);
 struct mpl_lock_info mpl_lock_info_of(struct mpl_lock *lock);

@@ -21,6 +21,7 @@ enum mpl_status mpl_message_new(uint64_t size, uint64_t nrefs, mpl_off *out) {
   mpl_store64_rlx(&m->task, 0);
   m->size = size;
   m->capacity = nrefs;
+  mpl_store64_rlx(&m->holders, 1);
   mpl_store64_rlx(&m->nrefs, 0);
   mpl_fence_death();
   MPL_POINT();
@@ -60,18 +61,58 @@ static void drop_refs(struct mpl_message *m) {
   }
 }
 
-/* Frees a message out of the hand of `holder`: the caller, or a dead process that it cleans up
-   after. Objects that lose their last reference wait for the next mpl_object_bury. */
+/* In a section under the object lock: one owner more, whom the section makes one. The message has an
+   owner that cannot drop it meanwhile. */
+void mpl_message_tx_share(mpl_off message) {
+  mpl_a64 *holders = &mpl_message_at(message)->holders;
+  mpl_tx_publish(holders, mpl_load64_rlx(holders) + 1);
+}
+
+/* Makes the caller's hand one more owner of the message of a structure whose lock it holds, with no
+   section open. MPL_OK or MPL_DAMAGED. */
+enum mpl_status mpl_message_share(mpl_off message) {
+  struct mpl_robust *lock = &mpl_super()->objects.lock;
+  if (mpl_robust_lock(lock) == MPL_DAMAGED) return MPL_DAMAGED;
+  mpl_message_tx_share(message);
+  mpl_hand_put(mpl_self, message, MPL_HAND_MESSAGE);
+  mpl_tx_commit();
+  mpl_robust_unlock(lock);
+  return MPL_OK;
+}
+
+/* Takes the message out of the hand if it has other owners. What its last owner does comes after all
+   that the others did: the count is published. */
+static bool leave_to_others(struct mpl_slot *holder, mpl_off message) {
+  mpl_a64 *holders = &mpl_message_at(message)->holders;
+  struct mpl_robust *lock = &mpl_super()->objects.lock;
+  if (mpl_load64_acq(holders) == 1) return false;
+  if (mpl_robust_lock(lock) == MPL_DAMAGED) return true;
+  uint64_t n = mpl_load64_acq(holders);
+  if (n > 1) {
+    mpl_tx_publish(holders, n - 1);
+    mpl_hand_take(holder, message);
+    mpl_tx_commit();
+  }
+  mpl_robust_unlock(lock);
+  return n > 1;
+}
+
+/* Drops a message out of the hand of `holder`: the caller, or a dead process that it cleans up
+   after. It is freed if it has no other owner. Objects that lose their last reference wait for the
+   next mpl_object_bury. */
 void mpl_message_drop(struct mpl_slot *holder, mpl_off message) {
+  if (leave_to_others(holder, message)) return;
   drop_refs(mpl_message_at(message));
   mpl_heap_free(holder, message);
 }
 
-/* For the walk of the structure that owns it (struct mpl_object_ops). */
+/* For the walk of the structure that owns it (struct mpl_object_ops). If it has other owners, too, the
+   first to come walks it for all. */
 bool mpl_message_walk(mpl_off message, bool (*visit)(void *arg, mpl_off block),
                       bool (*ref)(void *arg, uint64_t id), void *arg) {
-  if (!visit(arg, message)) return false;
+  bool first = visit(arg, message);
   struct mpl_message *m = mpl_message_at(message);
+  if (!first) return mpl_load64_rlx(&m->holders) > 1;
   for (uint64_t i = 0; i < mpl_load64_rlx(&m->nrefs); i++)
     if (!ref(arg, mpl_load64_rlx(&m->ref[i]))) return false;
   return true;

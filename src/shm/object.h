@@ -36,6 +36,13 @@ enum mpl_object_type {
   MPL_TYPE_PARCEL, /* a file descriptor on its way to another process */
   MPL_TYPE_JOINABLE_QUEUE,
   MPL_TYPE_SIMPLE_QUEUE,
+  MPL_TYPE_DICT,
+  MPL_TYPE_SET,
+  MPL_TYPE_NAMESPACE,
+  MPL_TYPE_LIST,
+  MPL_TYPE_KEEP, /* messages that a snapshot needs (ds/keep.h) */
+  MPL_TYPE_MANAGER,
+  MPL_TYPE_TASKS, /* of a pool */
   MPL_TYPE_COUNT
 };
 
