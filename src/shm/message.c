@@ -86,7 +86,11 @@ static bool leave_to_others(struct mpl_slot *holder, mpl_off message) {
   mpl_a64 *holders = &mpl_message_at(message)->holders;
   struct mpl_robust *lock = &mpl_super()->objects.lock;
   if (mpl_load64_acq(holders) == 1) return false;
-  if (mpl_robust_lock(lock) == MPL_DAMAGED) return true;
+  if (mpl_robust_lock(lock) == MPL_DAMAGED) { /* nobody counts any more: it is never freed */
+    mpl_hand_take(holder, message);
+    mpl_tx_commit();
+    return true;
+  }
   uint64_t n = mpl_load64_acq(holders);
   if (n > 1) {
     mpl_tx_publish(holders, n - 1);
