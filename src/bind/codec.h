@@ -2,8 +2,8 @@
 ** The codec: Lua values to bytes and back. What the bytes look like is in codec_format.h.
 **
 ** What can be sent: nil, booleans, numbers (bit for bit), strings, tables with cycles and shared
-** parts, tables whose metatable is registered by name, Lua functions with their upvalues, C
-** functions and modules by name, the globals table, the light userdata NULL, and the shared objects
+** parts, tables whose metatable is registered by name, Lua functions with their upvalues and, as far
+** as they can be sent, the globals that they name, C functions and modules by name, the globals table, the light userdata NULL, and the shared objects
 ** of this module. Anything else is refused at the sender, with its path in the value.
 **
 ** Invariant: between mpl_codec_encode and mpl_codec_release nothing of Lua runs. Long strings are
@@ -28,6 +28,8 @@
    be kept while Lua runs. */
 #define MPL_CODEC_INPLACE 4096
 
+struct mpl_codec_codes; /* bind/codec_codes.h */
+
 /* What an encoding produced. It holds pointers into itself: do not copy it, do not move it. */
 struct mpl_codec_out {
   struct mpl_buf bytes;           /* everything but the long strings */
@@ -48,6 +50,10 @@ struct mpl_codec_out {
 
 void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out);
 void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out);
+void mpl_codec_encode_to(lua_State *L, int idx, struct mpl_codec_codes *sent,
+                         struct mpl_codec_out *out);
+void mpl_codec_encode_text(lua_State *L, int idx, struct mpl_codec_codes *sent,
+                           struct mpl_codec_out *out);
 void mpl_codec_encode_nothing(struct mpl_codec_out *out);
 void mpl_codec_release(struct mpl_codec_out *out);
 void mpl_codec_decode(lua_State *L, const void *data, size_t size, const uint64_t *refs,
@@ -56,6 +62,7 @@ bool mpl_codec_is_plain(const void *data);
 
 int mpl_codec_register(lua_State *L);
 int mpl_codec_dumps(lua_State *L);
+int mpl_codec_dumps_to(lua_State *L);
 int mpl_codec_loads(lua_State *L);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "bind/args.h"
 #include "bind/codec.h"
+#include "bind/codec_codes.h"
 #include "bind/codec_format.h"
 #include "bind/codec_names.h"
 #include "bind/descriptor.h"
@@ -59,7 +60,9 @@ enum {
   SHARED = 1, /* nil, or the table of what is mentioned again: number -> table or function; for an
                  upvalue number -> function and -number -> its index there */
   FRAMES,     /* nil, or the userdata that holds the frames when they are many */
-  NAMES
+  DEFINED,    /* nil, or the table of definitions: name -> value */
+  NAMES,
+  RESULT
 };
 
 static _Noreturn void damaged(lua_State *L, const char *how) {
@@ -271,32 +274,54 @@ static const char *read_code(lua_State *L, void *state, size_t *size) {
   return bytes;
 }
 
-/* Pushes a new closure of the code whose head is at d->at, and steps over it. */
-static void load_code(struct decoder *d) {
+/* Pushes a new closure of bytecode. */
+static void load_code(struct decoder *d, struct code code) {
   lua_State *L = d->L;
-  const unsigned char *head = take(d, CODEC_CODE_HEAD);
-  uint64_t hash = mpl_endian_get64(head);
-  struct code code = {NULL, mpl_endian_get32(head + 8)};
-  code.bytes = (const char *)take(d, code.size);
-  if (mpl_hash(code.bytes, code.size, code.size) != hash)
-    damaged(L, "the code of a function has changed");
   int status = lua_load(L, read_code, &code, "=function", "b");
   if (status == LUA_ERRMEM) lua_error(L);
   if (status != LUA_OK) luaL_error(L, "damaged message: %s", lua_tostring(L, -1));
 }
 
+/* Pushes a new closure of the code whose head is at d->at, and steps over it. */
+static void load_here(struct decoder *d, bool keep) {
+  const unsigned char *head = take(d, CODEC_CODE_HEAD);
+  uint64_t hash = mpl_endian_get64(head);
+  struct code code = {NULL, mpl_endian_get32(head + 8)};
+  code.bytes = (const char *)take(d, code.size);
+  if (mpl_hash(code.bytes, code.size, code.size) != hash)
+    damaged(d->L, "the code of a function has changed");
+  load_code(d, code);
+  if (keep) mpl_codec_codes_keep(d->L, hash, code.bytes, code.size);
+}
+
+/* The same for code that stands elsewhere in the message. */
+static void load_there(struct decoder *d) {
+  uint64_t place = take_count(d);
+  const unsigned char *next = d->at;
+  if (place >= (size_t)(next - d->begin)) damaged(d->L, "the code of a function is missing");
+  d->at = d->begin + place;
+  load_here(d, false);
+  d->at = next;
+}
+
+/* The same for code that came with an earlier message. */
+static void load_kept(struct decoder *d) {
+  struct code code;
+  code.bytes =
+    mpl_codec_codes_push(d->L, mpl_endian_get64(take(d, CODEC_HASH_BYTES)), &code.size);
+  load_code(d, code);
+  lua_remove(d->L, -2);
+}
+
 static void open_function(struct decoder *d, unsigned tag) {
   open_frame(d)->is_function = true;
-  if ((tag & TAG_CODE_AT) == 0) {
-    load_code(d);
-  } else {
-    uint64_t place = take_count(d);
-    const unsigned char *next = d->at;
-    if (place >= (size_t)(next - d->begin)) damaged(d->L, "the code of a function is missing");
-    d->at = d->begin + place;
-    load_code(d);
-    d->at = next;
-  }
+  unsigned kind = tag & TAG_CODE;
+  if (kind == TAG_CODE_AT)
+    load_there(d);
+  else if (kind == TAG_CODE_HASH)
+    load_kept(d);
+  else
+    load_here(d, kind == TAG_CODE_KEEP);
   note_first(d, tag);
 }
 
@@ -320,7 +345,7 @@ static bool read_value(struct decoder *d) {
     open_table(d, tag);
     return false;
   }
-  if ((tag & ~(unsigned)(TAG_CODE_AT | TAG_SHARED)) == TAG_FUNCTION) {
+  if ((tag & ~(unsigned)(TAG_CODE | TAG_SHARED)) == TAG_FUNCTION) {
     open_function(d, tag);
     return false;
   }
@@ -351,9 +376,9 @@ static bool read_value(struct decoder *d) {
   }
 }
 
-/* Whether END comes next, which is then taken. */
-static bool take_end(struct decoder *d) {
-  if (d->at == d->end || *d->at != TAG_END) return false;
+/* Whether this tag comes next, which is then taken. */
+static bool take_tag(struct decoder *d, unsigned tag) {
+  if (d->at == d->end || *d->at != tag) return false;
   d->at++;
   return true;
 }
@@ -395,7 +420,7 @@ static bool fill_table(struct decoder *d, struct frame *f) {
     }
     if (f->done < f->elements) {
       f->step = ELEMENT;
-    } else if (take_end(d)) {
+    } else if (take_tag(d, TAG_END)) {
       close_table(d, f);
       return true;
     } else {
@@ -449,6 +474,42 @@ static bool fill_upvalues(struct decoder *d, struct frame *f) {
   }
 }
 
+/* Reads a value with all its parts, and pushes it. */
+static void read_whole(struct decoder *d) {
+  read_value(d);
+  while (d->depth > 0) {
+    struct frame *f = &d->frames[d->depth - 1];
+    if (f->is_function ? fill_upvalues(d, f) : fill_table(d, f)) d->depth--;
+  }
+}
+
+/* Reads the definitions, and when all of the message is good sets the globals that are nil; no
+** metamethod is called. */
+static void read_definitions(struct decoder *d) {
+  lua_State *L = d->L;
+  lua_newtable(L);
+  lua_replace(L, d->base + DEFINED);
+  while (take_tag(d, TAG_DEFINE)) {
+    push_string(d);
+    read_whole(d);
+    lua_rawset(L, d->base + DEFINED);
+  }
+  if (d->at != d->end) return; /* see mpl_codec_decode */
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  lua_pushnil(L);
+  while (lua_next(L, d->base + DEFINED)) {
+    lua_pushvalue(L, -2);
+    bool missing = lua_rawget(L, -4) == LUA_TNIL;
+    lua_pop(L, 1);
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    if (missing)
+      lua_rawset(L, -4);
+    else
+      lua_pop(L, 2);
+  }
+}
+
 /* Reads a value that has parts or a name, and pushes it. */
 static void decode_parts(struct decoder *d) {
   lua_State *L = d->L;
@@ -458,14 +519,12 @@ static void decode_parts(struct decoder *d) {
   d->slots = (size_t)(d->end - d->begin);
   d->frames = initial_frames;
   d->room = sizeof initial_frames / sizeof *initial_frames;
-  lua_settop(L, d->base + FRAMES);
+  lua_settop(L, d->base + DEFINED);
   mpl_codec_names_push(L);
-  read_value(d);
-  while (d->depth > 0) {
-    struct frame *f = &d->frames[d->depth - 1];
-    if (f->is_function ? fill_upvalues(d, f) : fill_table(d, f)) d->depth--;
-  }
+  read_whole(d);
+  if (d->at != d->end && *d->at == TAG_DEFINE) read_definitions(d);
   d->frames = NULL; /* initial_frames ends here */
+  lua_pushvalue(L, d->base + RESULT);
   lua_replace(L, d->base + 1);
   lua_settop(L, d->base + 1);
 }

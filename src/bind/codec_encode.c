@@ -16,74 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "bind/args.h"
-#include "bind/codec_names.h"
-#include "bind/codec_out.h"
-#include "bind/codec_path.h"
-#include "bind/codec_seen.h"
+#include "bind/codec_encoder.h"
 #include "bind/descriptor.h"
 #include "bind/handle.h"
 #include "ds/parcel.h"
 
-/* Lua stack that one step needs: object, key, value, copy of the key, and scratch. */
-#define STEP_SLOTS 12
-
 /* A list may have this many holes in a row. */
 #define HOLES 64
-
-enum result {
-  WRITTEN, /* the value is in the message and still on the stack */
-  OPENED,  /* a frame was opened for it */
-  FAILED   /* see encoder.failure */
-};
-
-/* What a table does when what is being written is complete. */
-enum step {
-  NEXT, /* goes to the next entry */
-  VALUE /* writes the value: the key was what had parts */
-};
-
-struct frame {
-  enum { TABLE, FUNCTION } kind;
-  int base;    /* stack index of the object */
-  int upvalue; /* FUNCTION: the one being written. The rest is of a TABLE. */
-  enum step step;
-  bool has_count;
-  bool is_list;          /* the entries so far were elements */
-  lua_Unsigned limit;    /* border, as `#` gives it */
-  lua_Unsigned elements; /* of the list, holes included */
-  size_t pairs;
-  size_t head; /* place in the buffer of count and hint, which are filled in at the end */
-};
-
-struct encoder {
-  lua_State *L;
-  struct mpl_codec_out *out;
-  size_t inplace;
-  struct mpl_codec_names *names;
-  int names_index;
-  bool fresh; /* the names have just been rebuilt */
-  enum mpl_codec_failure failure;
-  enum mpl_status status; /* of FAILURE_DESCRIPTOR, and errno */
-  int error;
-  size_t depth;
-  size_t room;
-  struct frame *frames;
-  struct mpl_codec_seen objects; /* address of table, function or upvalue -> place of its tag */
-  struct mpl_codec_seen codes;   /* hash and size of bytecode -> its place in the message */
-  struct mpl_codec_seen handles; /* id of a shared object, in the order of out->refs */
-  struct frame initial_frames[12];
-};
-
-static enum result fail(struct encoder *e, enum mpl_codec_failure failure) {
-  e->failure = failure;
-  return FAILED;
-}
-
-static enum result written(struct encoder *e, bool done) {
-  return done ? WRITTEN : fail(e, FAILURE_MEMORY);
-}
 
 /* Values without parts */
 
@@ -111,43 +51,23 @@ static bool write_string(struct encoder *e, int idx) {
   return write_scalar(e->out, e->L, idx, LUA_TSTRING, e->inplace);
 }
 
-/* Objects: tables, functions, upvalues */
-
-/* Writes `tag` and the number of an object that was mentioned before, and marks the first mention.
-** Returns false, and writes nothing, if this is the first. */
-static bool write_again(struct encoder *e, unsigned tag, const void *object, enum result *result) {
-  struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->objects, (uintptr_t)object);
-  if (entry == NULL) return false;
-  e->out->bytes.data[entry->place] |= TAG_SHARED;
-  size_t number = (size_t)(entry - e->objects.entries) + 1;
-  *result = written(e, mpl_codec_out_tag(e->out, tag) && mpl_codec_out_count(e->out, number));
-  return true;
-}
-
-/* Writes the tag of a first mention. */
-static bool write_first(struct encoder *e, unsigned tag, const void *object) {
-  size_t place = e->out->bytes.size;
-  return mpl_codec_out_tag(e->out, tag) &&
-         mpl_codec_seen_add(&e->objects, (uintptr_t)object, place);
-}
-
 /* Writes the value on top by its name. Returns false, and writes nothing, if it has none. */
 static bool write_name(struct encoder *e, enum result *result) {
   lua_State *L = e->L;
   enum mpl_codec_names_found found = mpl_codec_names_find(L, e->names_index, -1);
   switch (found) {
     case NAMES_MODULE:
-      *result = written(e, mpl_codec_out_tag(e->out, TAG_MODULE) && write_string(e, -1));
+      *result = encoder_written(e, mpl_codec_out_tag(e->out, TAG_MODULE) && write_string(e, -1));
       lua_pop(L, 1);
       return true;
     case NAMES_MEMBER:
-      *result = written(e, mpl_codec_out_tag(e->out, TAG_MEMBER) && write_string(e, -2) &&
+      *result = encoder_written(e, mpl_codec_out_tag(e->out, TAG_MEMBER) && write_string(e, -2) &&
                              write_string(e, -1));
       lua_pop(L, 2);
       return true;
     case NAMES_STALE:
       if (e->fresh) return false;
-      *result = fail(e, FAILURE_NAMES);
+      *result = encoder_fail(e, FAILURE_NAMES);
       return true;
     default:
       return false;
@@ -155,14 +75,14 @@ static bool write_name(struct encoder *e, enum result *result) {
 }
 
 /* The same for a value that can be sent only by name. */
-static enum result write_name_only(struct encoder *e) {
+enum result mpl_codec_encoder_name_only(struct encoder *e) {
   enum result result;
   if (write_name(e, &result)) return result;
-  return fail(e, e->fresh ? FAILURE_KIND : FAILURE_NAMES);
+  return encoder_fail(e, e->fresh ? FAILURE_KIND : FAILURE_NAMES);
 }
 
-/* Index of an object in the list, into which it is entered at its first mention. Returns false if there
-** is no memory. */
+/* Index of an object in the list, into which it is entered at its first mention. Returns false if
+** there is no memory. */
 static bool enter_ref(struct encoder *e, uint64_t id, size_t *index) {
   struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->handles, id);
   *index = entry != NULL ? (size_t)(entry - e->handles.entries) : e->out->nrefs;
@@ -174,23 +94,24 @@ static bool enter_ref(struct encoder *e, uint64_t id, size_t *index) {
 static enum result write_descriptor(struct encoder *e, const struct mpl_descriptor *d) {
   const void *object = lua_touserdata(e->L, -1);
   enum result result;
-  if (write_again(e, TAG_AGAIN, object, &result)) return result;
+  if (encoder_again(e, TAG_AGAIN, object, &result)) return result;
   uint64_t parcel;
-  e->status = mpl_parcel_new(d->fd, &parcel);
-  e->error = errno;
-  if (e->status != MPL_OK) return fail(e, FAILURE_DESCRIPTOR);
+  enum mpl_status status = e->is_text ? MPL_OK : mpl_parcel_new(d->fd, &parcel);
+  e->reason = e->is_text ? "a descriptor is no text; send it through a queue or a pipe"
+                         : mpl_args_text(status);
+  if (e->is_text || status != MPL_OK) return encoder_fail(e, FAILURE_DESCRIPTOR);
   size_t index;
   if (!enter_ref(e, parcel, &index)) {
     mpl_parcel_release(&parcel, 1);
-    return fail(e, FAILURE_MEMORY);
+    return encoder_fail(e, FAILURE_MEMORY);
   }
   e->out->parcels = true;
-  bool done = write_first(e, d->pipe != 0 ? TAG_CONNECTION : TAG_DESCRIPTOR, object) &&
+  bool done = encoder_first(e, d->pipe != 0 ? TAG_CONNECTION : TAG_DESCRIPTOR, object) &&
               mpl_codec_out_count(e->out, index);
   if (d->pipe != 0)
     done = done && enter_ref(e, d->pipe, &index) && mpl_codec_out_count(e->out, index) &&
            mpl_codec_out_tag(e->out, d->flags);
-  return written(e, done);
+  return encoder_written(e, done);
 }
 
 static enum result write_userdata(struct encoder *e) {
@@ -198,20 +119,20 @@ static enum result write_userdata(struct encoder *e) {
   size_t index;
   uint64_t id = mpl_handle_id(e->L, -1);
   if (id != 0)
-    return written(e, enter_ref(e, id, &index) && mpl_codec_out_tag(e->out, TAG_OBJECT) &&
+    return encoder_written(e, enter_ref(e, id, &index) && mpl_codec_out_tag(e->out, TAG_OBJECT) &&
                           mpl_codec_out_count(e->out, index));
   if (mpl_descriptor_get(e->L, -1, &descriptor)) return write_descriptor(e, &descriptor);
-  return write_name_only(e);
+  return mpl_codec_encoder_name_only(e);
 }
 
 /* Writes the table or Lua function on top by name if it is the globals table or a module. */
-static bool write_module(struct encoder *e, const void *object, enum result *result) {
+bool mpl_codec_encoder_module(struct encoder *e, const void *object, enum result *result) {
   if (!mpl_codec_names_maybe(e->names, object)) return false;
   lua_rawgeti(e->L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   bool is_globals = lua_topointer(e->L, -1) == object;
   lua_pop(e->L, 1);
   if (!is_globals) return write_name(e, result);
-  *result = written(e, mpl_codec_out_tag(e->out, TAG_GLOBALS));
+  *result = encoder_written(e, mpl_codec_out_tag(e->out, TAG_GLOBALS));
   return true;
 }
 
@@ -224,13 +145,13 @@ static bool enlarge_frames(struct encoder *e) {
 }
 
 /* Adds a frame for the object on top, and leaves the rest of it to the caller. */
-static struct frame *open_frame(struct encoder *e) {
+struct frame *mpl_codec_encoder_frame(struct encoder *e) {
   if (e->depth == MPL_CODEC_MAX_DEPTH) {
-    fail(e, FAILURE_DEPTH);
+    encoder_fail(e, FAILURE_DEPTH);
     return NULL;
   }
-  if (!(e->depth < e->room || enlarge_frames(e)) || !lua_checkstack(e->L, STEP_SLOTS)) {
-    fail(e, FAILURE_MEMORY);
+  if (!(e->depth < e->room || enlarge_frames(e)) || !lua_checkstack(e->L, MPL_CODEC_STEP_SLOTS)) {
+    encoder_fail(e, FAILURE_MEMORY);
     return NULL;
   }
   struct frame *f = &e->frames[e->depth++];
@@ -251,7 +172,8 @@ static bool has_metatable(lua_State *L, int idx) {
 static enum result write_class(struct encoder *e) {
   lua_getmetatable(e->L, -1);
   bool registered = mpl_codec_names_class(e->L, e->names_index) == LUA_TSTRING;
-  enum result result = registered ? written(e, write_string(e, -1)) : fail(e, FAILURE_METATABLE);
+  enum result result = registered ? encoder_written(e, write_string(e, -1))
+                                  : encoder_fail(e, FAILURE_METATABLE);
   lua_pop(e->L, 1);
   if (!registered) e->depth--; /* the path ends at the table, not inside */
   return result;
@@ -261,9 +183,9 @@ static enum result open_table(struct encoder *e) {
   lua_State *L = e->L;
   const void *object = lua_topointer(L, -1);
   enum result result;
-  if (write_module(e, object, &result) || write_again(e, TAG_AGAIN, object, &result))
+  if (mpl_codec_encoder_module(e, object, &result) || encoder_again(e, TAG_AGAIN, object, &result))
     return result;
-  struct frame *f = open_frame(e);
+  struct frame *f = mpl_codec_encoder_frame(e);
   if (f == NULL) return FAILED;
   f->kind = TABLE;
   f->limit = lua_rawlen(L, -1);
@@ -272,11 +194,11 @@ static enum result open_table(struct encoder *e) {
   f->is_list = f->has_count = f->limit > 0;
   bool has_class = has_metatable(L, -1);
   unsigned flags = (f->has_count ? TAG_LIST : 0u) | (has_class ? TAG_CLASS : 0u);
-  if (!write_first(e, TAG_TABLE + flags, object)) return fail(e, FAILURE_MEMORY);
+  if (!encoder_first(e, TAG_TABLE + flags, object)) return encoder_fail(e, FAILURE_MEMORY);
   if (has_class && write_class(e) == FAILED) return FAILED;
   f->head = e->out->bytes.size;
   size_t head = f->has_count ? 5 : 1;
-  if (!mpl_buf_reserve(&e->out->bytes, head)) return fail(e, FAILURE_MEMORY);
+  if (!mpl_buf_reserve(&e->out->bytes, head)) return encoder_fail(e, FAILURE_MEMORY);
   e->out->bytes.size += head;
   lua_pushnil(L);
   return OPENED;
@@ -293,7 +215,7 @@ static enum result close_table(struct encoder *e, const struct frame *f) {
   if (f->pairs > 0)
     for (hint = 1; f->pairs > (size_t)1 << (hint - 1);) hint++;
   *head = (char)hint;
-  return written(e, mpl_codec_out_tag(e->out, TAG_END));
+  return encoder_written(e, mpl_codec_out_tag(e->out, TAG_END));
 }
 
 /*
@@ -319,14 +241,12 @@ static bool write_holes(struct mpl_buf *bytes, lua_Unsigned holes) {
   return true;
 }
 
-static enum result write_value(struct encoder *e);
-
 /* Writes the key of the entry on top; a key that has parts from a copy above the value. */
 static enum result write_key(struct encoder *e) {
   int type = lua_type(e->L, -2);
-  if (is_scalar(type)) return written(e, write_scalar(e->out, e->L, -2, type, e->inplace));
+  if (is_scalar(type)) return encoder_written(e, write_scalar(e->out, e->L, -2, type, e->inplace));
   lua_pushvalue(e->L, -2);
-  enum result result = write_value(e);
+  enum result result = mpl_codec_encoder_value(e);
   if (result == WRITTEN) lua_pop(e->L, 1);
   return result;
 }
@@ -335,7 +255,7 @@ static enum result write_key(struct encoder *e) {
 static enum result begin_entry(struct encoder *e, struct frame *f) {
   lua_Unsigned holes;
   if (continues_list(e->L, f, &holes))
-    return holes == 0 ? WRITTEN : written(e, write_holes(&e->out->bytes, holes));
+    return holes == 0 ? WRITTEN : encoder_written(e, write_holes(&e->out->bytes, holes));
   f->pairs++;
   f->step = VALUE;
   return write_key(e);
@@ -353,109 +273,54 @@ static enum result write_entries(struct encoder *e, struct frame *f) {
       if (result != WRITTEN) return result;
     }
     f->step = NEXT;
-    result = write_value(e);
+    result = mpl_codec_encoder_value(e);
     if (result != WRITTEN) return result;
     lua_pop(L, 1);
   }
-}
-
-/* Functions */
-
-static int append(lua_State *L, const void *bytes, size_t n, void *buf) {
-  (void)L;
-  return mpl_buf_append(buf, bytes, n) ? 0 : 1;
-}
-
-/* Writes the bytecode of the function on top, whose tag stands at tag_place; code that is in the
-** message already, of this function or of another closure, only as the place where it is. */
-static bool write_code(struct encoder *e, size_t tag_place) {
-  struct mpl_buf *bytes = &e->out->bytes;
-  size_t place = mpl_codec_out_place(e->out), start = bytes->size;
-  if (!mpl_buf_reserve(bytes, CODEC_CODE_HEAD)) return false;
-  bytes->size += CODEC_CODE_HEAD;
-  if (lua_dump(e->L, append, bytes, 0) != 0) return false;
-  size_t size = bytes->size - start - CODEC_CODE_HEAD;
-  if (size > UINT32_MAX) return false;
-  uint64_t hash = mpl_hash(bytes->data + start + CODEC_CODE_HEAD, size, size);
-  struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->codes, hash);
-  if (entry != NULL) {
-    bytes->size = start;
-    bytes->data[tag_place] |= TAG_CODE_AT;
-    return mpl_codec_out_count(e->out, entry->place);
-  }
-  mpl_endian_put64(bytes->data + start, hash);
-  mpl_endian_put32(bytes->data + start + 8, (uint32_t)size);
-  return mpl_codec_seen_add(&e->codes, hash, place);
-}
-
-static enum result open_function(struct encoder *e) {
-  lua_State *L = e->L;
-  if (lua_iscfunction(L, -1)) return write_name_only(e);
-  const void *object = lua_topointer(L, -1);
-  enum result result;
-  if (write_module(e, object, &result) || write_again(e, TAG_AGAIN, object, &result))
-    return result;
-  struct frame *f = open_frame(e);
-  if (f == NULL) return FAILED;
-  f->kind = FUNCTION;
-  f->upvalue = 0;
-  size_t tag_place = e->out->bytes.size;
-  if (!write_first(e, TAG_FUNCTION, object) || !write_code(e, tag_place))
-    return fail(e, FAILURE_MEMORY);
-  return OPENED;
-}
-
-/* Writes what is left of the upvalues of the function in frame f, up to the last or to one that
-** opens another frame. */
-static enum result write_upvalues(struct encoder *e, struct frame *f) {
-  lua_State *L = e->L;
-  while (lua_getupvalue(L, f->base, f->upvalue + 1) != NULL) {
-    f->upvalue++;
-    const void *id = lua_upvalueid(L, f->base, f->upvalue);
-    enum result result;
-    if (!write_again(e, TAG_JOIN, id, &result)) {
-      if (!write_first(e, TAG_UPVALUE, id)) return fail(e, FAILURE_MEMORY);
-      result = write_value(e);
-    }
-    if (result != WRITTEN) return result;
-    lua_pop(L, 1);
-  }
-  return written(e, mpl_codec_out_tag(e->out, TAG_END));
 }
 
 /* The walk */
 
 /* Writes the value on top of the stack, or opens a frame for it. */
-static enum result write_value(struct encoder *e) {
+enum result mpl_codec_encoder_value(struct encoder *e) {
   int type = lua_type(e->L, -1);
-  if (is_scalar(type)) return written(e, write_scalar(e->out, e->L, -1, type, e->inplace));
+  if (is_scalar(type)) return encoder_written(e, write_scalar(e->out, e->L, -1, type, e->inplace));
   switch (type) {
     case LUA_TTABLE:
       return open_table(e);
     case LUA_TFUNCTION:
-      return open_function(e);
+      return mpl_codec_function_open(e);
     case LUA_TUSERDATA:
       return write_userdata(e);
     case LUA_TLIGHTUSERDATA:
-      if (lua_touserdata(e->L, -1) == NULL) return written(e, mpl_codec_out_tag(e->out, TAG_NULL));
-      return fail(e, FAILURE_KIND);
+      if (lua_touserdata(e->L, -1) != NULL) return encoder_fail(e, FAILURE_KIND);
+      return encoder_written(e, mpl_codec_out_tag(e->out, TAG_NULL));
     default:
-      return fail(e, FAILURE_KIND);
+      return encoder_fail(e, FAILURE_KIND);
   }
 }
 
-/* Writes the value on top of the stack and all its parts. */
-static enum result write_message(struct encoder *e) {
-  enum result result = write_value(e);
-  while (result != FAILED && e->depth > 0) {
+/* Goes on until nothing is open any more. */
+static enum result walk(struct encoder *e, enum result result) {
+  while (e->depth > 0 && (result != FAILED || mpl_codec_function_leave_out(e))) {
     struct frame *f = &e->frames[e->depth - 1];
-    result = f->kind == TABLE ? write_entries(e, f) : write_upvalues(e, f);
+    result = f->kind == TABLE      ? write_entries(e, f)
+             : f->kind == FUNCTION ? mpl_codec_function_upvalues(e, f)
+                                   : mpl_codec_function_definitions(e, f);
     if (result == WRITTEN) {
       e->depth--;
       lua_pop(e->L, 1);
     }
   }
   return result;
+}
+
+/* Writes the value on top of the stack and all its parts, and the globals that functions in it
+** name. */
+static enum result write_message(struct encoder *e) {
+  enum result result = walk(e, mpl_codec_encoder_value(e));
+  if (result == FAILED || e->globals.count == 0) return result;
+  return walk(e, mpl_codec_function_begin_definitions(e));
 }
 
 /* Failure */
@@ -481,17 +346,29 @@ static void read_path(const struct encoder *e, struct mpl_codec_path *path) {
   }
 }
 
-static void start(struct encoder *e, lua_State *L, struct mpl_codec_out *out, size_t inplace) {
+/* What is asked for. */
+struct request {
+  int idx;
+  struct mpl_codec_out *out;
+  size_t inplace;
+  bool is_text;
+  struct mpl_codec_codes *sent;
+};
+
+static void start(struct encoder *e, lua_State *L, const struct request *r) {
   e->L = L;
-  e->out = out;
-  e->inplace = inplace;
+  e->out = r->out;
+  e->inplace = r->inplace;
+  e->is_text = r->is_text;
+  e->sent = r->sent;
   e->frames = e->initial_frames;
   e->room = sizeof e->initial_frames / sizeof *e->initial_frames;
   e->depth = 0;
-  e->error = 0;
+  e->defined = 0;
   mpl_codec_seen_init(&e->objects);
   mpl_codec_seen_init(&e->codes);
   mpl_codec_seen_init(&e->handles);
+  mpl_codec_seen_init(&e->globals);
 }
 
 static void drop(struct encoder *e) {
@@ -499,46 +376,48 @@ static void drop(struct encoder *e) {
   mpl_codec_seen_free(&e->objects);
   mpl_codec_seen_free(&e->codes);
   mpl_codec_seen_free(&e->handles);
+  mpl_codec_seen_free(&e->globals);
 }
 
 /* Encodes a value that is no scalar. Returns false if the names have to be rebuilt first. */
-static bool encode_parts(lua_State *L, int idx, struct mpl_codec_out *out, size_t inplace,
-                         bool fresh) {
+static bool encode_parts(lua_State *L, const struct request *r, bool fresh) {
   struct encoder e;
   struct mpl_codec_path path;
-  luaL_checkstack(L, STEP_SLOTS, "to send a value");
+  luaL_checkstack(L, MPL_CODEC_STEP_SLOTS, "to send a value");
   int top = lua_gettop(L);
   e.names = mpl_codec_names_push(L);
   e.names_index = top + 1;
   e.fresh = fresh;
   if (fresh || mpl_codec_names_stale(e.names)) mpl_codec_names_rebuild(L, e.names_index);
-  start(&e, L, out, inplace);
-  lua_pushvalue(L, idx);
+  start(&e, L, r);
+  lua_pushvalue(L, r->idx);
   bool done = write_message(&e) == WRITTEN;
-  if (done && !mpl_codec_out_finish(out)) done = fail(&e, FAILURE_MEMORY) == WRITTEN;
+  if (done && !mpl_codec_out_finish(r->out)) done = encoder_fail(&e, FAILURE_MEMORY) == WRITTEN;
   if (!done) {
     if (e.failure != FAILURE_MEMORY) read_path(&e, &path);
-    mpl_codec_release(out);
-    errno = e.error;
-    if (e.failure == FAILURE_DESCRIPTOR) path.reason = mpl_args_text(e.status);
+    mpl_codec_release(r->out);
+    if (e.failure == FAILURE_DESCRIPTOR) path.reason = e.reason;
   }
+  if (done && r->sent != NULL && e.defined == e.globals.count)
+    mpl_codec_codes_add(r->sent, &e.codes);
   drop(&e);
   if (!done && e.failure != FAILURE_NAMES) mpl_codec_path_raise(L, e.failure, &path);
   lua_settop(L, top);
   return done;
 }
 
-static void encode(lua_State *L, int idx, struct mpl_codec_out *out, size_t inplace) {
-  int type = lua_type(L, idx);
-  mpl_codec_out_start(out);
+static void encode(lua_State *L, struct request r) {
+  int type = lua_type(L, r.idx);
+  mpl_codec_out_start(r.out);
   if (is_scalar(type)) {
-    if (write_scalar(out, L, idx, type, inplace) && mpl_codec_out_finish(out)) return;
-    mpl_codec_release(out);
+    if (write_scalar(r.out, L, r.idx, type, r.inplace) && mpl_codec_out_finish(r.out)) return;
+    mpl_codec_release(r.out);
     mpl_codec_path_raise(L, FAILURE_MEMORY, NULL);
   }
-  idx = lua_absindex(L, idx);
-  bool fresh = false;
-  while (!encode_parts(L, idx, out, inplace, fresh)) fresh = true;
+  r.idx = lua_absindex(L, r.idx);
+  if (encode_parts(L, &r, false)) return;
+  mpl_codec_out_start(r.out);
+  encode_parts(L, &r, true);
 }
 
 /*
@@ -547,12 +426,27 @@ static void encode(lua_State *L, int idx, struct mpl_codec_out *out, size_t inpl
 ** allocation. Raises an error that names the path of what cannot be sent; *out then holds nothing.
 */
 void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out) {
-  encode(L, idx, out, MPL_CODEC_INPLACE);
+  encode(L, (struct request){.idx = idx, .out = out, .inplace = MPL_CODEC_INPLACE});
+}
+
+/* As mpl_codec_encode for a receiver that has the code in `sent`: that goes as its hash. The code
+** that goes whole is added to the set, but for that of a message in which a global was missing:
+** when there is one, it will have to go along. */
+void mpl_codec_encode_to(lua_State *L, int idx, struct mpl_codec_codes *sent,
+                         struct mpl_codec_out *out) {
+  encode(L, (struct request){.idx = idx, .out = out, .inplace = MPL_CODEC_INPLACE, .sent = sent});
 }
 
 /* As mpl_codec_encode, but with a copy of everything, in one piece. */
 void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out) {
-  encode(L, idx, out, SIZE_MAX);
+  encode(L, (struct request){.idx = idx, .out = out, .inplace = SIZE_MAX});
+}
+
+/* As mpl_codec_encode_flat, but without descriptors; `sent` as above, or NULL. */
+void mpl_codec_encode_text(lua_State *L, int idx, struct mpl_codec_codes *sent,
+                           struct mpl_codec_out *out) {
+  encode(L, (struct request){.idx = idx, .out = out, .inplace = SIZE_MAX, .is_text = true,
+                             .sent = sent});
 }
 
 /* An encoding of nothing at all: to be released like others. */

@@ -77,3 +77,15 @@ bool mpl_codec_seen_add(struct mpl_codec_seen *s, uint64_t key, size_t place) {
   if (s->index != NULL) enter(s, s->count - 1);
   return true;
 }
+
+/* Takes back the entries that were added last, so that `count` are left, if there are more. In this
+** order an entry is in no other's way: what is searched for past it was added after it. */
+void mpl_codec_seen_cut(struct mpl_codec_seen *s, size_t count) {
+  while (s->count > count) {
+    size_t position = --s->count;
+    if (s->index == NULL) continue;
+    size_t i = first_slot(s, s->entries[position].key);
+    while (s->index[i] != position + 1) i = (i + 1) & (s->slots - 1);
+    s->index[i] = 0;
+  }
+}

@@ -31,6 +31,7 @@ struct mpl_codec_seen {
 void mpl_codec_seen_init(struct mpl_codec_seen *s);
 void mpl_codec_seen_free(struct mpl_codec_seen *s);
 struct mpl_codec_seen_entry *mpl_codec_seen_find(const struct mpl_codec_seen *s, uint64_t key);
+void mpl_codec_seen_cut(struct mpl_codec_seen *s, size_t count);
 bool mpl_codec_seen_add(struct mpl_codec_seen *s, uint64_t key, size_t place);
 
 #endif
