@@ -5,6 +5,7 @@
 
 local core = require "process.core"
 local class = require "process.class"
+local errors = require "process.errors"
 local exit = require "process.exit"
 local wait = require "process.wait"
 
@@ -36,6 +37,7 @@ local process = {
   SimpleQueue = core.SimpleQueue,
   Pipe = core.Pipe,
   fd = core.fd,
+  RemoteError = errors.RemoteError,
 
   Value = core.Value,
   Array = core.Array,
