@@ -32,6 +32,9 @@ static const char *const samples[] = {
   "local t = {} for i = 1, 4 do t[i] = function() return i end end return t",
   "return setmetatable({ setmetatable({ 1 }, Class), x = 2 }, Class)",
   "local t = {} for i = 1, 30 do t = { t, x = t } end return t",
+  "function even(n) return n == 0 or odd(n - 1) end\n"
+  "function odd(n) return n > 0 and even(n - 1) end return { even, function() return odd end }",
+  "settings = { list = { 1, 2 }, when = 5 } return function() return settings, print, none end",
 };
 
 enum { SAMPLES = sizeof samples / sizeof *samples };
@@ -42,7 +45,18 @@ static lua_State *state(void) {
   if (L != NULL) return L;
   L = stub_state();
   if (luaL_dostring(L, "function require(name) error('no module ' .. name) end\n"
-                       "Class = {} process.register('Class', Class)") != LUA_OK)
+                       "Class = {} process.register('Class', Class)\n"
+                       "local known = {}\n"
+                       "function forget()\n"
+                       "  for name in pairs(_G) do if not known[name] then _G[name] = nil end end\n"
+                       "end\n"
+                       "function encode(value, how)\n"
+                       "  if how == 0 then return process.dumps(value) end\n"
+                       "  local codes = process.codes()\n"
+                       "  if how == 2 then process.loads(process.dumps_to(value, codes)) end\n"
+                       "  return process.dumps_to(value, codes)\n"
+                       "end\n"
+                       "for name in pairs(_G) do known[name] = true end") != LUA_OK)
     abort();
   return L;
 }
@@ -80,7 +94,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   lua_State *L = state();
   if (size == 0) return 0;
   struct input in = {(const char *)data + 1, size - 1, (data[0] & 1) != 0};
-  if (++runs % 64 == 0) lua_gc(L, LUA_GCCOLLECT);
+  if (++runs % 64 == 0) {
+    if (luaL_dostring(L, "forget()") != LUA_OK) abort();
+    lua_gc(L, LUA_GCCOLLECT);
+  }
   stub_limit = stub_bytes + MEMORY + MEMORY_PER_BYTE * size;
   lua_pushcfunction(L, run_call);
   lua_pushlightuserdata(L, &in);
@@ -90,14 +107,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   return 0;
 }
 
-/* Makes the sample into an input of at most `room` bytes; returns its size. */
+/* Makes the sample into an input of at most `room` bytes; returns its size. Code is in it, or in it
+** to be kept, or kept already. */
 static size_t make_sample(uint8_t *input, size_t room, unsigned choice) {
   lua_State *L = state();
   size_t size;
   if (luaL_dostring(L, samples[choice / 2 % SAMPLES]) != LUA_OK) abort();
-  lua_pushcfunction(L, mpl_codec_dumps);
+  lua_getglobal(L, "encode");
   lua_insert(L, 1);
-  lua_call(L, 1, 1);
+  lua_pushinteger(L, choice / 2 / SAMPLES % 3);
+  lua_call(L, 2, 1);
   const char *s = lua_tolstring(L, 1, &size);
   input[0] = (uint8_t)(choice & 1);
   if (input[0] != 0) {

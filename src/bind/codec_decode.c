@@ -240,7 +240,7 @@ static void push_class(struct decoder *d) {
   lua_pushvalue(L, -1);
   if (mpl_codec_names_class(L, d->base + NAMES) != LUA_TTABLE)
     luaL_error(L, "cannot receive a table: no metatable is registered as '%s' here; call "
-                  "process.register(name, metatable) first",
+                  "process.register(name, metatable), or extend, before this process is started",
                lua_tostring(L, -2));
   lua_remove(L, -2);
 }

@@ -11,39 +11,13 @@
 ** value, once for those that came with their values, and so on: to make a Lua string of each would
 ** need memory of Lua (see the invariant of codec_encode.c).
 */
-#include <stdlib.h>
+#include <lauxlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "bind/codec_encoder.h"
 #include "bind/codec_globals.h"
 #include "ds/parcel.h"
-
-/* What every receiver has. Sorted. */
-static const char *const standard[] = {
-  "_G",     "_VERSION",  "assert", "collectgarbage", "coroutine",    "debug",    "dofile",
-  "error",  "getmetatable", "io",  "ipairs",         "load",         "loadfile", "math",
-  "next",   "os",        "package", "pairs",         "pcall",        "print",    "rawequal",
-  "rawget", "rawlen",    "rawset", "require",        "select",       "setmetatable", "string",
-  "table",  "tonumber",  "tostring", "type",         "utf8",         "warn",     "xpcall"};
-
-struct name {
-  const char *bytes;
-  size_t size;
-};
-
-static int compare_names(const void *key, const void *item) {
-  const struct name *name = key;
-  const char *other = *(const char *const *)item;
-  int order = strncmp(name->bytes, other, name->size);
-  return order != 0 ? order : -(other[name->size] != '\0');
-}
-
-static bool is_standard(const char *bytes, size_t size) {
-  struct name name = {bytes, size};
-  size_t item = sizeof *standard;
-  return bsearch(&name, standard, sizeof standard / item, item, compare_names) != NULL;
-}
 
 /* Code */
 
@@ -56,7 +30,7 @@ static int append(lua_State *L, const void *bytes, size_t n, void *buf) {
 static bool note_global(void *to, const char *name, size_t n) {
   struct encoder *e = to;
   uint64_t hash = mpl_hash(name, n, n);
-  return is_standard(name, n) || mpl_codec_seen_find(&e->globals, hash) != NULL ||
+  return mpl_codec_names_standard(name, n) || mpl_codec_seen_find(&e->globals, hash) != NULL ||
          mpl_codec_seen_add(&e->globals, hash, (size_t)(name - e->out->bytes.data));
 }
 
@@ -168,6 +142,19 @@ enum result mpl_codec_function_begin_definitions(struct encoder *e) {
   return OPENED;
 }
 
+/* Whether the value on top is a C function that is known as a global: its name is all that could be
+** sent of it. */
+static bool is_own_name(const struct encoder *e) {
+  lua_State *L = e->L;
+  int top = lua_gettop(L);
+  bool own = lua_iscfunction(L, -1) &&
+             mpl_codec_names_find(L, e->names_index, -1) == NAMES_MEMBER &&
+             strcmp(lua_tostring(L, -2), LUA_GNAME) == 0 &&
+             !mpl_codec_names_standard(lua_tostring(L, -1), lua_rawlen(L, -1));
+  lua_settop(L, top);
+  return own;
+}
+
 /* Whether the key of the entry on top is one of the names that this pass looks for. */
 static bool is_named(const struct encoder *e) {
   if (lua_type(e->L, -2) != LUA_TSTRING) return false;
@@ -192,7 +179,7 @@ static struct encoder_mark here(const struct encoder *e) {
 ** receiver a little. */
 static void take_back(struct encoder *e, const struct encoder_mark *m) {
   struct mpl_codec_out *out = e->out;
-  mpl_parcel_release(out->refs + m->nrefs, out->nrefs - m->nrefs);
+  if (out->parcels) mpl_parcel_release(out->refs + m->nrefs, out->nrefs - m->nrefs);
   out->bytes.size = m->bytes;
   out->cut = m->cut;
   out->size = m->size;
@@ -229,7 +216,7 @@ enum result mpl_codec_function_definitions(struct encoder *e, struct frame *f) {
       lua_pushnil(L);
       continue;
     }
-    if (is_named(e)) {
+    if (is_named(e) && !is_own_name(e)) {
       e->mark = here(e);
       e->defined++;
       lua_pushvalue(L, -2);

@@ -5,6 +5,7 @@
 #include "bind/codec_names.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bind/codec.h"
@@ -19,6 +20,33 @@ enum {
 };
 
 static const char registry_key = 0;
+
+/* Globals that every process has. Sorted. */
+static const char *const standard[] = {
+  "_G",     "_VERSION",  "assert", "collectgarbage", "coroutine",    "debug",    "dofile",
+  "error",  "getmetatable", "io",  "ipairs",         "load",         "loadfile", "math",
+  "next",   "os",        "package", "pairs",         "pcall",        "print",    "rawequal",
+  "rawget", "rawlen",    "rawset", "require",        "select",       "setmetatable", "string",
+  "table",  "tonumber",  "tostring", "type",         "utf8",         "warn",     "xpcall"};
+
+struct name {
+  const char *bytes;
+  size_t size;
+};
+
+static int compare_names(const void *key, const void *item) {
+  const struct name *name = key;
+  const char *other = *(const char *const *)item;
+  int order = strncmp(name->bytes, other, name->size);
+  return order != 0 ? order : -(other[name->size] != '\0');
+}
+
+/* Whether a global of this name belongs to Lua itself. */
+bool mpl_codec_names_standard(const char *bytes, size_t size) {
+  struct name name = {bytes, size};
+  size_t item = sizeof *standard;
+  return bsearch(&name, standard, sizeof standard / item, item, compare_names) != NULL;
+}
 
 /* __newindex of package.loaded: `require` has added a module. */
 static int module_added(lua_State *L) {
@@ -104,12 +132,20 @@ struct rebuild {
   int module_of, field_of, name, module;
 };
 
+/* Whether the global on top, as `log = print` makes one, has that value under Lua's own name, too:
+** others may not know it by the other. Stack: the key in _G, and the value. */
+static bool is_original(lua_State *L, const struct rebuild *r) {
+  size_t n;
+  const char *key = lua_tolstring(L, -2, &n);
+  return strcmp(lua_tostring(L, r->name), LUA_GNAME) == 0 && mpl_codec_names_standard(key, n);
+}
+
 /* Enters the C functions in the fields of the module. */
 static void note_members(lua_State *L, const struct rebuild *r) {
   lua_pushnil(L);
   while (lua_next(L, r->module)) {
     if (lua_iscfunction(L, -1) && lua_type(L, -2) == LUA_TSTRING &&
-        is_better_name(L, r->name, r->module_of)) {
+        (is_better_name(L, r->name, r->module_of) || is_original(L, r))) {
       lua_pushvalue(L, -1);
       lua_pushvalue(L, r->name);
       lua_rawset(L, r->module_of);

@@ -34,6 +34,7 @@ void mpl_codec_names_rebuild(lua_State *L, int names);
 enum mpl_codec_names_found mpl_codec_names_find(lua_State *L, int names, int idx);
 bool mpl_codec_names_resolve(lua_State *L, int names);
 
+bool mpl_codec_names_standard(const char *bytes, size_t size);
 int mpl_codec_names_class(lua_State *L, int names);
 
 static inline bool mpl_codec_names_stale(const struct mpl_codec_names *n) {
