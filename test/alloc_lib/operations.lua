@@ -74,6 +74,11 @@ local VALUES = {
   { "an object", function() return setmetatable({ x = 1 }, Class) end },
   { "functions with names", function() return { string.format, string } end },
   { "a closure", function() local n = 5 return function() return n, same end end },
+  { "a function and its globals", assert(load [[
+    function travels(n) return n > 0 and travels(n - 1) or travels_too[1] end
+    travels_too = { 5, {}, coroutine.create(print) }
+    function travels_alone() return travels(3) end
+    return function() return travels_alone(), travels_too end]]) },
   { "a deep table", function()
     local v = {}
     for _ = 1, 40 do v = { v } end
