@@ -7,6 +7,7 @@ local core = require "process.core"
 local class = require "process.class"
 local errors = require "process.errors"
 local exit = require "process.exit"
+local list = require "process.list_methods"
 local wait = require "process.wait"
 
 -- fork(): the raw call: 0 in the child, the pid in the parent; nil, message, errno. The child is a
@@ -43,6 +44,7 @@ local process = {
   Array = core.Array,
   RawValue = core.RawValue,
   RawArray = core.RawArray,
+  list = list,
 
   atexit = exit.atexit,
   cpu_count = core.cpu_count,

@@ -18,6 +18,7 @@ void mpl_lock_open(lua_State *L);
 void mpl_event_open(lua_State *L);
 void mpl_queue_open(lua_State *L);
 void mpl_cells_open(lua_State *L);
+void mpl_list_open(lua_State *L);
 void mpl_queue_many_open(lua_State *L);
 void mpl_queue_simple_open(lua_State *L);
 void mpl_connection_open(lua_State *L);

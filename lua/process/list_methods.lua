@@ -1,0 +1,122 @@
+-- process.list: a table of the methods of lists that is called to make one. The methods that see or
+-- change single elements, and the constructor, are written in C (src/bind/list.c); here are those that
+-- are made of them.
+--
+-- Who reads an element, runs Lua and writes holds the list's gate meanwhile: nobody else changes the
+-- list then.
+
+local core = require "process.core"
+local show = require "process.show"
+
+local gate, items, assign, writes = core.list_gate, core.list_items, core.list_assign, core.list_writes
+local list, class = core.list_methods, core.list_class
+local get, slice, pop = class.__index, list.slice, list.pop
+
+-- Raises, in the name of a method, if l is no list.
+local function check_list(l, name)
+  if getmetatable(l) ~= class then
+    error(("bad argument #1 to '%s' (list expected, got %s)"):format(name, type(l)), 3)
+  end
+end
+
+-- The same, or if there is no sense in comparing v with elements.
+local function check_search(l, v, name)
+  if getmetatable(l) ~= class then
+    error(("bad argument #1 to '%s' (list expected, got %s)"):format(name, type(l)), 3)
+  elseif type(v) == "table" or type(v) == "function" then
+    error(("%s: a %s is never equal to the copy that a list holds"):format(name, type(v)), 3)
+  end
+end
+
+-- l:index(v[, i[, j]]): the index of the first element that is equal to v, among those from i to j as
+-- in string.sub; nil.
+function list.index(l, v, i, j)
+  check_search(l, v, "index")
+  for at, element in items(l, i, j) do
+    if element == v then
+      return at
+    end
+  end
+  return nil
+end
+
+-- l:count(v): how many elements are equal to v.
+function list.count(l, v)
+  check_search(l, v, "count")
+  local n = 0
+  for _, element in items(l) do
+    if element == v then
+      n = n + 1
+    end
+  end
+  return n
+end
+
+-- l:remove(v): takes the first element out that is equal to v. Whether there was one.
+function list.remove(l, v)
+  check_search(l, v, "remove")
+  local held <close> = gate(l)
+  local at = list.index(l, v)
+  if at then
+    pop(l, at)
+  end
+  return at ~= nil
+end
+
+-- l:modify(i, f): l[i] = f(l[i]) while nobody else changes the list; the new value.
+function list.modify(l, i, f)
+  check_list(l, "modify")
+  local held <close> = gate(l)
+  local at = math.tointeger(i)
+  if at and at < 0 then
+    at = #l + 1 + at
+  end
+  local old
+  if at and at >= 1 then
+    old = get(l, at)
+  end
+  if old == nil then
+    error(("modify: there is no element %s (the list has %d)"):format(tostring(i), #l), 2)
+  end
+  local new = f(old)
+  if new == nil then
+    error("modify: the function returned nil, which a list does not hold (pop takes an element out)", 2)
+  elseif at > #l then
+    error(("modify: the function has removed element %d"):format(at), 2)
+  end
+  l[at] = new
+  return new
+end
+
+-- l:sort([before]): as table.sort. If `before` raises, the list stays as it was.
+function list.sort(l, before)
+  check_list(l, "sort")
+  local held <close> = gate(l)
+  local sorted, n = slice(l), writes(l)
+  table.sort(sorted, before)
+  if writes(l) ~= n then
+    error("sort: the function that compares has changed the list", 2)
+  end
+  assign(l, sorted)
+end
+
+-- l:reverse()
+function list.reverse(l)
+  check_list(l, "reverse")
+  local held <close> = gate(l)
+  local t = slice(l)
+  local n = #t
+  for i = 1, n // 2 do
+    t[i], t[n + 1 - i] = t[n + 1 - i], t[i]
+  end
+  assign(l, t)
+end
+
+-- l:copy(): a plain table of the elements.
+function list.copy(l)
+  return slice(l)
+end
+
+show.class(class, "list{", "}", show.elements(items))
+
+return setmetatable(list, { __call = function(_, t) return core.list(t) end })

@@ -1,0 +1,41 @@
+/*
+** The list for scripts: what the files of its binding share.
+*/
+#ifndef MPL_BIND_LIST_H
+#define MPL_BIND_LIST_H
+
+#include "bind/blocking.h"
+#include "bind/handle.h"
+#include "ds/list.h"
+
+/* Of the locks that scripts have, the gates are taken for the process, whatever coroutine runs. */
+#define MPL_LIST_THREAD 0
+
+/* A call of ds/list.h, with what it takes and gives. */
+struct mpl_list_call {
+  struct mpl_blocking op;
+  struct mpl_list *list;
+  enum mpl_status (*run)(struct mpl_list_call *call);
+  enum mpl_status status;
+  int64_t at, last;
+  uint64_t writes;
+  struct mpl_list *own;
+  struct mpl_list_snapshot *snapshot;
+  struct mpl_value value; /* in */
+  struct mpl_list_image image; /* out */
+  unsigned char room[MPL_VALUE_INLINE];
+};
+
+extern const struct mpl_class mpl_list_class;
+
+struct mpl_list *mpl_list_self(lua_State *L);
+bool mpl_list_call(lua_State *L, struct mpl_list_call *call);
+void mpl_list_take_value(lua_State *L, int idx, struct mpl_list_call *call);
+
+int mpl_list_method_clear(lua_State *L);
+int mpl_list_method_extend(lua_State *L);
+int mpl_list_method_slice(lua_State *L);
+int mpl_list_items(lua_State *L);
+void mpl_list_whole_open(lua_State *L);
+
+#endif
