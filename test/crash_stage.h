@@ -10,6 +10,7 @@
 #include "crash_state.h"
 #include "ds/barrier.h"
 #include "ds/condition.h"
+#include "ds/list.h"
 #include "ds/pipe.h"
 #include "world.h"
 
@@ -201,6 +202,7 @@ static inline int crash_locks_of(struct mpl_object *e, struct mpl_robust *lock[2
       lock[1] = &((struct mpl_pipe *)body)->way[1].lock;
       return 2;
     case MPL_TYPE_CONDITION: lock[0] = &((struct mpl_condition *)body)->guard; return 1;
+    case MPL_TYPE_LIST: lock[0] = &((struct mpl_list *)body)->lock; return 1;
     case MPL_TYPE_BARRIER: lock[0] = &((struct mpl_barrier *)body)->guard; return 1;
     default: return 0;
   }

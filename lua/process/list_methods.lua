@@ -1,14 +1,15 @@
 -- process.list: a table of the methods of lists that is called to make one. The methods that see or
--- change single elements, and the constructor, are written in C (src/bind/list.c); here are those that
--- are made of them.
+-- change single elements, and the constructor, are written in C (src/bind/list.c); here are those
+-- that are made of them.
 --
--- Who reads an element, runs Lua and writes holds the list's gate meanwhile: nobody else changes the
--- list then.
+-- Who reads an element, runs Lua and writes holds the list's gate meanwhile: nobody else changes
+-- the list then.
 
 local core = require "process.core"
 local show = require "process.show"
 
-local gate, items, assign, writes = core.list_gate, core.list_items, core.list_assign, core.list_writes
+local gate, items = core.list_gate, core.list_items
+local assign, writes = core.list_assign, core.list_writes
 local list, class = core.list_methods, core.list_class
 local get, slice, pop = class.__index, list.slice, list.pop
 
@@ -80,7 +81,7 @@ function list.modify(l, i, f)
   end
   local new = f(old)
   if new == nil then
-    error("modify: the function returned nil, which a list does not hold (pop takes an element out)", 2)
+    error("modify: the function returned nil, which a list does not hold", 2)
   elseif at > #l then
     error(("modify: the function has removed element %d"):format(at), 2)
   end

@@ -105,14 +105,17 @@ static void end_move(struct mpl_list *l) {
   mpl_fence_death();
 }
 
-/* In a section: from its commit on there is a move, which the caller ends. */
+/* In a section: from its commit on there is a move, which the caller ends. Only `step` is looked at
+   before. */
 static void tx_begin_move(struct mpl_list *l, uint64_t step, uint64_t last, uint64_t left,
                           const struct mpl_list_image *image) {
+  MPL_POINT();
+  mpl_store64_rlx(&l->move.last, last);
+  mpl_store64_rlx(&l->move.left, left);
+  mpl_store64_rlx(&l->move.image[0], image->word[0]);
+  mpl_store64_rlx(&l->move.image[1], image->word[1]);
+  mpl_fence_death();
   mpl_tx_store(&l->move.step, step);
-  mpl_tx_store(&l->move.last, last);
-  mpl_tx_store(&l->move.left, left);
-  mpl_tx_store(&l->move.image[0], image->word[0]);
-  mpl_tx_store(&l->move.image[1], image->word[1]);
 }
 
 /* MPL_OK with the lock held and no move in the list; MPL_SIGNAL or MPL_DAMAGED without. */

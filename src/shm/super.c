@@ -154,11 +154,10 @@ static bool survey_slot(struct survey *v, struct mpl_slot *slot) {
   for (uint64_t i = 0; i < mpl_load64_rlx(&slot->hand_count); i++) {
     uint64_t item = mpl_load64_rlx(&slot->hand[i]);
     mpl_off off = item & ~(uint64_t)MPL_HAND_KIND_MASK;
-    if (!own(v, off)) return v->fault = "a block in hand has another owner", false;
-    if ((item & MPL_HAND_KIND_MASK) != MPL_HAND_MESSAGE) continue;
-    struct mpl_message *m = mpl_message_at(off);
-    for (uint64_t r = 0; r < mpl_load64_rlx(&m->nrefs); r++)
-      if (!count_ref(v, mpl_load64_rlx(&m->ref[r]))) return false;
+    bool known = (item & MPL_HAND_KIND_MASK) == MPL_HAND_MESSAGE
+                     ? mpl_message_walk(off, own, count_ref, v)
+                     : own(v, off);
+    if (!known) return v->fault = "a block in hand has another owner", false;
   }
   return mpl_reflist_check(slot, own, count_ref, v) && v->fault == NULL;
 }
