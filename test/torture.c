@@ -234,6 +234,8 @@ static void torture(void) {
   signal(SIGALRM, hangs);
   alarm(HANGS_AFTER);
   ledger_make();
+  mpl_list_register();
+  mpl_keep_register();
   world_make();
   mpl_store64_rel(&ledger->director, mpl_slot_ident(mpl_self));
   world_adopt();

@@ -13,6 +13,7 @@
 #ifndef MPL_TEST_TORTURE_OPS_H
 #define MPL_TEST_TORTURE_OPS_H
 
+#include "torture_lists.h"
 #include "torture_queues.h"
 
 #define OPS_CHILDREN 8
@@ -43,6 +44,7 @@ ops_kinds[] = {
   {MPL_TYPE_QUEUE, queues_make},
   {MPL_TYPE_LOCK, ops_make_lock},
   {MPL_TYPE_EVENT, mpl_event_new},
+  {MPL_TYPE_LIST, mpl_list_new},
 };
 #define OPS_KINDS (sizeof ops_kinds / sizeof *ops_kinds)
 
@@ -226,6 +228,7 @@ static const struct ops_row {
   {"post lock", 8, MPL_TYPE_LOCK, ops_post},
   {"post event", 8, MPL_TYPE_EVENT, ops_post},
   {"post queue", 16, MPL_TYPE_QUEUE, ops_post},
+  {"post list", 10, MPL_TYPE_LIST, ops_post},
   {"fetch", 40, MPL_TYPE_NONE, ops_fetch},
   {"put", 120, MPL_TYPE_QUEUE, queues_put},
   {"put_many", 60, MPL_TYPE_QUEUE, queues_put_many},
@@ -236,6 +239,12 @@ static const struct ops_row {
   {"lock", 80, MPL_TYPE_LOCK, ops_lock},
   {"release", 40, MPL_TYPE_LOCK, ops_release},
   {"event", 60, MPL_TYPE_EVENT, ops_event},
+  {"list insert", 100, MPL_TYPE_LIST, lists_insert},
+  {"list set", 40, MPL_TYPE_LIST, lists_set},
+  {"list take", 90, MPL_TYPE_LIST, lists_take},
+  {"list get", 40, MPL_TYPE_LIST, lists_get},
+  {"list read", 10, MPL_TYPE_LIST, lists_read},
+  {"list replace", 10, MPL_TYPE_LIST, lists_replace},
   {"fork", 8, MPL_TYPE_NONE, ops_fork},
   {"children", 10, MPL_TYPE_NONE, ops_children},
   {"join", 6, MPL_TYPE_NONE, ops_join},

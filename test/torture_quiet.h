@@ -227,6 +227,7 @@ static void quiet_inspect(uint64_t id, uint64_t floor, bool drain) {
   switch (mpl_object_type_of(id)) {
     case MPL_TYPE_QUEUE: quiet_inspect_queue(id, floor, drain); break;
     case MPL_TYPE_LOCK: quiet_inspect_lock(id); break;
+    case MPL_TYPE_LIST: lists_inspect(id); break;
     default: break;
   }
 }

@@ -254,6 +254,86 @@ operation("Semaphore", function(core)
     function(e) assert(e and not s or s:acquire(0) and s:get_value() == 1) end
 end)
 
+--------------------------------------------------------------------------------
+-- Lists
+
+operation("list", function(core)
+  local l, values = nil, all_values(core)
+  return function() l = core.list(values) end,
+    function(failure) assert(failure or #l == #VALUES and same(l[#l], values[#l])) end
+end)
+
+for _, value in ipairs{ VALUES[1], VALUES[4], VALUES[7], VALUES[13] } do
+  local name, make = table.unpack(value)
+
+  operation("append " .. name, function(core)
+    local l, v = core.list(), make(core)
+    return function() l:append(v) end,
+      function(failure) assert(#l == (failure and 0 or 1) and (failure or same(l[1], v))) end
+  end)
+
+  operation("set and insert " .. name, function(core)
+    local l, v = core.list{ 1, 2 }, make(core)
+    return function()
+        l[1] = v
+        l:insert(2, v)
+      end,
+      function(failure) assert(failure and #l == 2 or #l == 3 and same(l[1], l[2])) end
+  end, LOOSE)
+
+  operation("get and pop " .. name, function(core)
+    local l, got, popped = core.list{ make(core), 2 }, nil, nil
+    return function()
+        got = l[1]
+        popped = l:pop(1)
+      end,
+      function(failure)
+        assert(#l == (failure and 2 or 1) and l[#l] == 2)
+        assert(failure or same(got, make(core)) and same(popped, got))
+      end
+  end)
+end
+
+operation("extend and clear a list", function(core)
+  local l, more = core.list{ 1, 2 }, all_values(core)
+  return function()
+      l:extend(more)
+      l:clear()
+    end,
+    function(failure)
+      local n = #l
+      assert(failure and (n == 2 or n == 2 + #more) or n == 0)
+    end
+end, LOOSE)
+
+operation("read a list", function(core)
+  local l, n = core.list(all_values(core)), 0
+  return function()
+      n = #l:slice()
+      for i, v in pairs(l) do n = n + (v ~= nil and i > 0 and 1 or 0) end
+    end,
+    function(failure) assert(failure or n == 2 * #l) end
+end)
+
+operation("methods of a list", function()
+  local process = require "process"
+  local text, l = ("x"):rep(100), nil
+  return function()
+      l = process.list{ "b", "c", "a", text }
+      l:sort()
+      l:reverse()
+      assert(l:index("b") == 3 and l:count("b") == 1 and tostring(l):find "^list{")
+      l:modify(3, function(v) return v .. v end)
+      l:remove("bb")
+      assert(table.concat(l:slice(2), " ") == "c a")
+    end,
+    function()
+      if not l then return end
+      l:append("last") -- nobody holds the gate any more
+      assert(l:pop() == "last")
+    end
+end)
+
 operation("wait for many", function(core)
   local e, q = core.Event(), core.Queue()
   q:put(1)
