@@ -73,6 +73,11 @@ return function(machine)
       faster = 1,
     },
     {
+      name = "list_append", label = "list, append", program = "list_append",
+      floors = { { "table_append", "append to a plain table", lua = true } },
+      faster = 50,
+    },
+    {
       name = "ping_pong_1", label = "ping-pong, on one CPU", program = "ping_pong",
       args = one, floors = { { "futex " .. one } },
       within = 1.6,

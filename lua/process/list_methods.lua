@@ -29,8 +29,8 @@ local function check_search(l, v, name)
   end
 end
 
--- l:index(v[, i[, j]]): the index of the first element that is equal to v, among those from i to j as
--- in string.sub; nil.
+-- l:index(v[, i[, j]]): the index of the first element that is equal to v, among those from i to j
+-- as in string.sub; nil.
 function list.index(l, v, i, j)
   check_search(l, v, "index")
   for at, element in items(l, i, j) do

@@ -331,6 +331,7 @@ operation("methods of a list", function()
       if not l then return end
       l:append("last") -- nobody holds the gate any more
       assert(l:pop() == "last")
+      l = nil
     end
 end)
 
