@@ -8,6 +8,7 @@ local class = require "process.class"
 local errors = require "process.errors"
 local exit = require "process.exit"
 local list = require "process.list_methods"
+local manager = require "process.manager"
 local wait = require "process.wait"
 
 -- fork(): the raw call: 0 in the child, the pid in the parent; nil, message, errno. The child is a
@@ -59,5 +60,7 @@ local process = {
   stats = core.stats,
   wait = wait,
 }
+
+process.Manager = manager(process)
 
 return process

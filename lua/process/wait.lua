@@ -28,7 +28,9 @@ local function wait(objects, timeout)
     list[i] = waitable(objects[i], i)
   end
   local ready, bad = core.wait(list, timeout)
-  if not ready then
+  if not ready and type(bad) == "string" then
+    error("wait: " .. bad, 2)
+  elseif not ready then
     error(UNFIT:format(bad, tostring(objects[bad]), "cannot be waited for"), 2)
   end
   for i = 1, #ready do

@@ -13,6 +13,7 @@ enum mpl_status {
   MPL_DEADLOCK,   /* nobody can end the wait any more (see shm/deadlock.h) */
   MPL_SIGNAL,     /* a signal wants attention (see proc/signal.h) */
   MPL_CLOSED,     /* the queue was shut down */
+  MPL_ENDED,      /* its manager was shut down (see shm/life.h) */
   MPL_NOMEM,      /* out of shared memory */
   MPL_NOPRIVATE,  /* out of private memory */
   MPL_NOSLOT,     /* the process table is full */

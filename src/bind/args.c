@@ -70,6 +70,7 @@ const char *mpl_args_text(enum mpl_status status) {
     case MPL_NOPRIVATE: return "not enough memory";
     case MPL_NOSLOT: return "too many processes in this program";
     case MPL_DAMAGED: return "object damaged: recovery after a death has failed";
+    case MPL_ENDED: return "manager is shut down";
     case MPL_GONE: return "no such shared object any more";
     case MPL_ERRNO: return strerror(errno);
     default: return "unexpected status";
@@ -86,6 +87,15 @@ int mpl_args_raise(lua_State *L, enum mpl_status status) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &memory_key);
   }
   return lua_error(L);
+}
+
+/* Raises "NAME: text", with the name of the method that was called; for a metamethod, or if the name is not
+   known, that of the class. */
+int mpl_args_refuse(lua_State *L, const char *class_name, const char *text) {
+  lua_Debug d = {.name = NULL, .namewhat = ""};
+  if (lua_getstack(L, 0, &d)) lua_getinfo(L, "n", &d);
+  bool named = d.name != NULL && *d.namewhat != '\0' && strcmp(d.namewhat, "metamethod") != 0;
+  return luaL_error(L, "%s: %s", named ? d.name : class_name, text);
 }
 
 /* Whether a protected call that ended with this status, and the error on top, failed for want of

@@ -14,7 +14,8 @@ static void give_up(void *arg) {
   mpl_wait_done(&op->wait);
 }
 
-/* Attempts the operation until it succeeds, its deadline passes or an interrupt comes (raises). */
+/* Attempts the operation until it succeeds or its deadline passes. Raises if an interrupt comes, if the
+   wait could not end, or if the manager of the object is shut down. */
 int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
   op->wait = (struct mpl_wait)MPL_WAIT_INIT;
   op->late = false;
@@ -27,6 +28,7 @@ int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
     switch (mpl_wait_step(&op->wait, op->deadline)) {
       case MPL_SIGNAL: mpl_interrupt_attend(L, give_up, op); break;
       case MPL_DEADLOCK: give_up(op); return mpl_args_deadlock(L);
+      case MPL_ENDED: give_up(op); return mpl_args_refuse(L, "wait", mpl_args_text(MPL_ENDED));
       case MPL_TIMEOUT:
         op->late = true;
         give_up(op);

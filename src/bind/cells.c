@@ -79,6 +79,7 @@ static int push_new(lua_State *L, struct plan *plan, int options) {
   mpl_handle_own(L, h, plan->kind, id);
   mpl_handle_label(L, id, options);
   if (plan->new_lock) mpl_handle_label(L, plan->lock, options);
+  if (plan->new_lock) mpl_handle_part(L, plan->lock);
   return 1;
 }
 

@@ -73,8 +73,10 @@ static int condition_new(lua_State *L) {
   } else {
     lua_pushvalue(L, 1);
   }
-  lock = lua_isnil(L, 2) ? new_lock(L) : given_lock(L, 2);
+  bool own = lua_isnil(L, 2);
+  lock = own ? new_lock(L) : given_lock(L, 2);
   struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_CONDITION);
+  if (own) mpl_handle_part(L, lock);
   enum mpl_status s = mpl_condition_new(lock, &id);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   mpl_handle_own(L, h, MPL_TYPE_CONDITION, id);
@@ -132,17 +134,18 @@ static void let_go(struct condition_wait *cw) {
 }
 
 /* Takes the lock again, also if an interrupt is pending: the caller's code relies on having it.
-   MPL_OK, MPL_RECOVERED; MPL_DEADLOCK without it. */
+   MPL_OK, MPL_RECOVERED; MPL_DEADLOCK or MPL_ENDED without it. */
 static enum mpl_status take_again(struct condition_wait *cw) {
   struct mpl_wait w = {.deaf = MPL_SIGNAL_INTERRUPT};
   enum mpl_status s, step = MPL_OK;
-  while ((s = mpl_lock_try(cw->lock, 0, &w)) == MPL_BLOCK && step != MPL_DEADLOCK) {
+  while ((s = mpl_lock_try(cw->lock, 0, &w)) == MPL_BLOCK && step != MPL_DEADLOCK &&
+         step != MPL_ENDED) {
     step = mpl_wait_step(&w, MPL_NEVER);
     if (step == MPL_SIGNAL && mpl_signal_take(MPL_SIGNAL_CHILD)) mpl_child_reap();
   }
   if (s == MPL_BLOCK) mpl_lock_pass_on(cw->lock);
   mpl_wait_done(&w);
-  if (s == MPL_BLOCK) return MPL_DEADLOCK;
+  if (s == MPL_BLOCK) return step;
   if (cw->depth > 0) mpl_rlock_set_depth((struct mpl_rlock *)cw->lock, cw->depth);
   return s;
 }
@@ -151,6 +154,7 @@ static enum mpl_status take_again(struct condition_wait *cw) {
 static int finish(lua_State *L, struct condition_wait *cw, enum mpl_status s) {
   enum mpl_status again = take_again(cw);
   if (again == MPL_DEADLOCK) return mpl_args_deadlock(L);
+  if (again == MPL_ENDED) return mpl_args_refuse(L, "wait", mpl_args_text(again));
   if (s != MPL_OK && s != MPL_TIMEOUT) return mpl_args_raise(L, s);
   lua_pushboolean(L, s == MPL_OK);
   if (s == MPL_TIMEOUT) lua_pushliteral(L, "timeout");

@@ -37,10 +37,36 @@ static void name_methods(lua_State *L, const char *class_name) {
   lua_pop(L, 2);
 }
 
+/* Upvalues: the class, as for any method, and the __tostring of the class. Nothing is said of what is in
+   an object that must not be used, but it can be printed. */
+static int handle_tostring(lua_State *L) {
+  const struct mpl_handle *h = mpl_class_self(L, 1);
+  if (h->body != NULL && mpl_life_is_over(h->body)) {
+    lua_pushfstring(L, "<%s: %s>", h->class->name, mpl_args_text(MPL_ENDED));
+  } else {
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+  }
+  return 1;
+}
+
+static void wrap_tostring(lua_State *L, const struct mpl_class *class) {
+  int top = lua_gettop(L);
+  mpl_class_push_metatable(L, class);
+  lua_pushvalue(L, -1);
+  if (lua_getfield(L, -1, "__tostring") != LUA_TNIL) {
+    lua_pushcclosure(L, handle_tostring, 2);
+    lua_setfield(L, -2, "__tostring");
+  }
+  lua_settop(L, top);
+}
+
 /* Registers a class whose userdata are handles of objects of this type. */
 void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_class *class) {
   mpl_class_register(L, class);
   class_of[type] = class;
+  wrap_tostring(L, class);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &classes_key);
   mpl_class_push_metatable(L, class);
   lua_getfield(L, -1, "__index");
@@ -70,6 +96,13 @@ void mpl_handle_own(lua_State *L, struct mpl_handle *h, enum mpl_object_type typ
   lua_pop(L, 1);
 }
 
+/* The object of the handle on top of the stack was made with another one, which is a part of it: whoever
+   keeps it for a manager finds its id as the handle's user value. */
+void mpl_handle_part(lua_State *L, uint64_t id) {
+  lua_pushinteger(L, (lua_Integer)id);
+  lua_setiuservalue(L, -2, 1);
+}
+
 /* Labels a new object for reports: by the `name` in the table at `options`, else by the place in the script
    that makes it, and a number, as several may be made in one place. */
 void mpl_handle_label(lua_State *L, uint64_t id, int options) {
@@ -93,6 +126,12 @@ void mpl_handle_label(lua_State *L, uint64_t id, int options) {
 /* Raises, because the handle at 1 was collected: a finalizer that runs later has kept it. */
 int mpl_handle_dead(lua_State *L) {
   return luaL_argerror(L, 1, "the object was given up already, by the collector");
+}
+
+/* Raises, because the manager of the object at 1 was shut down. */
+int mpl_handle_over(lua_State *L) {
+  const struct mpl_handle *h = lua_touserdata(L, 1);
+  return mpl_args_refuse(L, h->class->name, mpl_args_text(MPL_ENDED));
 }
 
 /* __gc of handles. */

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "bind/class.h"
-#include "shm/object.h"
+#include "shm/life.h"
 
 struct mpl_handle {
   const struct mpl_class *class; /* first, see mpl_handle_self */
@@ -27,9 +27,11 @@ void mpl_handle_open(lua_State *L);
 void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_class *class);
 struct mpl_handle *mpl_handle_new(lua_State *L, enum mpl_object_type type);
 void mpl_handle_own(lua_State *L, struct mpl_handle *handle, enum mpl_object_type type, uint64_t id);
+void mpl_handle_part(lua_State *L, uint64_t id);
 void mpl_handle_label(lua_State *L, uint64_t id, int options);
 int mpl_handle_gc(lua_State *L);
 int mpl_handle_dead(lua_State *L);
+int mpl_handle_over(lua_State *L);
 
 /* In a method: the handle at 1, which must be of this class. Quicker than mpl_class_self: a full userdata
    of this size that begins with the address of the class is a handle of the class. */
@@ -39,11 +41,16 @@ static inline struct mpl_handle *mpl_handle_self(lua_State *L, const struct mpl_
   return h;
 }
 
-/* The body of its object. */
-static inline void *mpl_handle_body(lua_State *L, const struct mpl_class *class) {
-  struct mpl_handle *h = mpl_handle_self(L, class);
+/* The body of the object of the handle at 1; raises if it must not be used. */
+static inline void *mpl_handle_use(lua_State *L, const struct mpl_handle *h) {
   if (h->body == NULL) mpl_handle_dead(L);
+  if (mpl_life_is_over(h->body)) mpl_handle_over(L);
   return h->body;
+}
+
+/* In a method: the body of the object of the handle at 1, which must be of this class. */
+static inline void *mpl_handle_body(lua_State *L, const struct mpl_class *class) {
+  return mpl_handle_use(L, mpl_handle_self(L, class));
 }
 
 /* For the codec. */

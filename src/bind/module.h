@@ -19,6 +19,7 @@ void mpl_event_open(lua_State *L);
 void mpl_queue_open(lua_State *L);
 void mpl_cells_open(lua_State *L);
 void mpl_list_open(lua_State *L);
+void mpl_manager_open(lua_State *L);
 void mpl_queue_many_open(lua_State *L);
 void mpl_queue_simple_open(lua_State *L);
 void mpl_connection_open(lua_State *L);

@@ -28,19 +28,15 @@ static struct mpl_handle *handle(lua_State *L) {
       (h->class != &queue_class && h->class != &joinable_class &&
        h->class != &mpl_queue_simple_class))
     mpl_class_wrong_self(L, 1);
-  if (h->body == NULL) mpl_handle_dead(L);
+  mpl_handle_use(L, h);
   return h;
 }
 
 /* In a method: the queue at 1; raises if this process has closed it. */
 struct mpl_queue *mpl_queue_self(lua_State *L) {
   struct mpl_handle *h = handle(L);
-  if (h->closed) {
-    lua_Debug d = {.name = NULL};
-    if (lua_getstack(L, 0, &d)) lua_getinfo(L, "n", &d);
-    luaL_error(L, "%s: the queue is closed (this process called its close)",
-               d.name != NULL ? d.name : h->class->name);
-  }
+  if (h->closed)
+    mpl_args_refuse(L, h->class->name, "the queue is closed (this process called its close)");
   return h->body;
 }
 

@@ -43,15 +43,23 @@ struct thing {
 
 struct wait {
   struct mpl_many many;
+  bool over; /* one of the things belongs to a lifetime that is over */
   int n;
   struct thing thing[];
 };
 
+/* Whether one has waited long enough for a shared object, since it must not be used any more. */
+static bool is_over(struct wait *w, const void *body) {
+  if (mpl_life_is_over(body)) w->over = true;
+  return w->over;
+}
+
 /* Looks at one thing; descriptors as ppoll has left them. */
-static bool is_ready(const struct wait *w, const struct thing *t) {
+static bool is_ready(struct wait *w, const struct thing *t) {
   switch (t->kind) {
-    case EVENT: return mpl_event_is_set(t->event);
+    case EVENT: return is_over(w, t->event) || mpl_event_is_set(t->event);
     case QUEUE:
+      if (is_over(w, t->queue)) return true;
       if (t->queue->kind != 0 && mpl_queue_tasks_refresh(t->queue)) return mpl_queue_size(t->queue) > 0;
       return mpl_queue_is_ready(t->queue);
     case CHILD: return mpl_child_ended(t->child);
@@ -87,6 +95,13 @@ static void add_descriptor(struct wait *w, struct thing *t, int fd) {
   w->many.fd[t->fd] = (struct pollfd){.fd = fd, .events = POLLIN};
 }
 
+/* The same for a shared object, the end of whose lifetime counts, too. */
+static void add_object(struct wait *w, struct mpl_ec *ec, const void *body) {
+  struct mpl_life *life = mpl_life_of(body);
+  add(w, ec);
+  if (life != NULL) add(w, &life->ended);
+}
+
 /* Enters the value on top of the stack, an element of the list, and pops it. False if it cannot be waited
    for. */
 static bool enter(lua_State *L, struct wait *w) {
@@ -103,10 +118,10 @@ static bool enter(lua_State *L, struct wait *w) {
     add(w, &mpl_super()->died);
   } else if ((t->event = mpl_object_body(id, MPL_TYPE_EVENT)) != NULL) {
     t->kind = EVENT;
-    add(w, &t->event->changed);
+    add_object(w, &t->event->changed, t->event);
   } else if ((t->queue = queue_of(id)) != NULL) {
     t->kind = QUEUE;
-    add(w, &t->queue->not_empty);
+    add_object(w, &t->queue->not_empty, t->queue);
     if (t->queue->kind != 0) add(w, &mpl_super()->died); /* a dead taker's items come back */
   } else if ((t->child = mpl_process_child(L, -1)) != NULL) {
     t->kind = CHILD;
@@ -127,7 +142,7 @@ static bool enter(lua_State *L, struct wait *w) {
 static struct wait *enter_all(lua_State *L) {
   lua_Integer n = luaL_len(L, 1);
   size_t things = (size_t)n * sizeof(struct thing), fds = (size_t)n * sizeof(struct pollfd);
-  size_t ecs = (size_t)n * 2 * sizeof(struct mpl_ec *); /* two at most for each */
+  size_t ecs = (size_t)n * 3 * sizeof(struct mpl_ec *); /* three at most for each */
   char *memory = lua_newuserdatauv(L, sizeof(struct wait) + things + ecs + fds, 0);
   struct wait *w = (struct wait *)(void *)memory;
   memory += sizeof(struct wait) + things;
@@ -154,7 +169,7 @@ static int push_ready(lua_State *L, const struct wait *w) {
 }
 
 /* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout; nil and the
-   index of one that cannot be waited for. Elements: events, queues, connections, children (handles of
+   index of one that cannot be waited for; nil and text if one must not be used any more. Elements: events, queues, connections, children (handles of
    core.child), descriptors (integers), identities of other processes (as strings). */
 static int wait(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -177,6 +192,7 @@ static int wait(lua_State *L) {
     if (s == MPL_TIMEOUT && mpl_os_now() >= deadline) break;
   }
   mpl_child_reap();
+  if (w->over) return lua_pushnil(L), lua_pushstring(L, mpl_args_text(MPL_ENDED)), 2;
   return push_ready(L, w);
 }
 

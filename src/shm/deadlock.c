@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/os.h"
-#include "shm/object.h"
+#include "shm/life.h"
 #include "shm/recover.h"
 #include "shm/super.h"
 
@@ -52,6 +52,7 @@ static void say_sleep(const struct mpl_sleeper *s) {
   struct mpl_wait_record *r = &mpl_self->wait;
   mpl_store64_rel(&r->deaths, s->deaths);
   mpl_store64_rel(&r->mortal, s->mortal);
+  mpl_store64_rel(&r->life, s->life == NULL ? 0 : mpl_arena_off(s->life));
   mpl_store64_rel(&r->word, s->word == NULL ? 0 : mpl_arena_off(s->word));
   mpl_store64_rel(&r->armed, s->armed);
 }
@@ -82,10 +83,11 @@ static bool read_wait(const struct mpl_slot *slot, struct wait *w) {
   w->since = (int64_t)mpl_load64_acq(&r->since);
   w->endless = mpl_load64_acq(&r->endless) != 0;
   uint64_t mortal = mpl_load64_acq(&r->mortal), deaths = mpl_load64_acq(&r->deaths);
-  mpl_off word = mpl_load64_acq(&r->word);
+  mpl_off word = mpl_load64_acq(&r->word), life = mpl_load64_acq(&r->life);
   w->ending = (word != 0 && mpl_load32_acq(MPL_AT(mpl_a32, word)) != mpl_load64_acq(&r->armed)) ||
               (deaths != 0 && mpl_load32_acq(&mpl_super()->died.word) != deaths) ||
-              (mortal != 0 && !mpl_slot_ident_lives(mortal));
+              (mortal != 0 && !mpl_slot_ident_lives(mortal)) ||
+              (life != 0 && mpl_load64_acq(&MPL_AT(struct mpl_life, life)->over) != 0);
   return (w->serial & 1) != 0 && mpl_load64_rlx(&r->serial) == w->serial &&
          mpl_slot_state_of(slot) == MPL_SLOT_LIVE && mpl_slot_lives(slot);
 }

@@ -16,7 +16,8 @@
 **
 ** No false alarm: what is found is looked at a second time, and a process that has not waited
 ** without a break between the two looks is not asleep. Nor is one whose wait may just be ending: the
-** event count that it sleeps on has changed since it looked, or the process that it watches has died.
+** event count that it sleeps on has changed since it looked, the process that it watches has died, or
+** the lifetime of the object is over.
 ** (It may be stopped, or wait for a CPU; or others were woken, and it does not know yet: then it is
 ** made to look.) A process that does anything else than wait for a shared object or a member of the
 ** program is awake.
@@ -26,6 +27,8 @@
 
 #include "shm/slot.h"
 
+struct mpl_life;
+
 /* A wait of the caller, as others are to see it. */
 struct mpl_sleeper {
   enum mpl_wait_kind kind;
@@ -34,6 +37,7 @@ struct mpl_sleeper {
   uint32_t armed;      /* what it was when the caller last looked whether it has to wait */
   uint32_t deaths;     /* armed value of the event count of deaths, if it sleeps on that, too; else 0 */
   uint64_t mortal;     /* identity of a process whose end ends the wait, too; 0: none */
+  const struct mpl_life *life; /* whose end ends it, too; or NULL */
   bool endless;        /* has no timeout */
   int64_t since;       /* when it began, ns */
   int64_t look_at;     /* when to look next, ns; not 0: others have been told */

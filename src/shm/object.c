@@ -90,6 +90,13 @@ const char *mpl_object_label_of(const void *body) {
   return head_of(body)->label;
 }
 
+/* The head of an object that the caller holds a reference to. */
+struct mpl_object_head *mpl_object_head_of(uint64_t id) {
+  struct mpl_object *e = find(id);
+  MPL_ASSERT(e != NULL);
+  return head_of(mpl_object_body_of(e));
+}
+
 /* Labels an object, with what fits of the text; by its maker, before anybody else knows it. */
 void mpl_object_set_label(uint64_t id, const char *label) {
   struct mpl_object *e = find(id);
@@ -273,11 +280,14 @@ static uint64_t next_burial(void) {
   return index;
 }
 
-/* Nothing hangs off the body any more: frees it and the entry. */
+/* Nothing hangs off the body any more: frees it and the entry, and gives the reference to its lifetime
+   back. */
 static void finish_burial(uint64_t index) {
   struct mpl_object *e = mpl_object_entry(index);
   mpl_off body = mpl_load64_rlx(&e->body);
+  mpl_off life = mpl_load64_rlx(&head_of(mpl_object_body_of(e))->life);
   if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return;
+  if (life != 0) mpl_object_tx_unref(mpl_object_id_of(mpl_arena_at(life, 1)));
   mpl_hand_put(mpl_self, body, MPL_HAND_BLOCK);
   mpl_tx_store(&e->type, MPL_TYPE_NONE);
   mpl_tx_store(&e->body, 0);

@@ -17,7 +17,7 @@
 #include "shm/arena.h"
 #include "sync/robust.h"
 
-#define MPL_OBJECT_LABEL 56 /* bytes, the final zero included */
+#define MPL_OBJECT_LABEL 48 /* bytes, the final zero included */
 #define MPL_OBJECT_CHUNKS 24
 #define MPL_OBJECT_CHUNK0 64 /* entries in the first chunk; each further one has twice as many */
 
@@ -42,6 +42,7 @@ enum mpl_object_type {
   MPL_TYPE_LIST,
   MPL_TYPE_KEEP, /* messages that a snapshot needs (ds/keep.h) */
   MPL_TYPE_MANAGER,
+  MPL_TYPE_LIFE, /* of what a manager makes (shm/life.h) */
   MPL_TYPE_TASKS, /* of a pool */
   MPL_TYPE_COUNT
 };
@@ -54,9 +55,10 @@ struct mpl_object {
   mpl_a64 next; /* in the free list or the grave list: index, 0: last */
 };
 
-/* What stands before every body: who it is, for reports that come upon the body. */
+/* What stands before every body: who it is, for those that come upon the body. */
 struct mpl_object_head {
   mpl_a64 id;
+  mpl_a64 life; /* body of the lifetime that it belongs to, 0: none (shm/life.h) */
   char label[MPL_OBJECT_LABEL]; /* name, or where it was made; written once, by its maker */
 };
 
@@ -96,6 +98,7 @@ enum mpl_object_type mpl_object_type_of(uint64_t id);
 void *mpl_object_body(uint64_t id, enum mpl_object_type type);
 struct mpl_object *mpl_object_entry(uint64_t index);
 void *mpl_object_body_of(const struct mpl_object *entry);
+struct mpl_object_head *mpl_object_head_of(uint64_t id);
 uint64_t mpl_object_id_of(const void *body);
 const char *mpl_object_label_of(const void *body);
 void mpl_object_set_label(uint64_t id, const char *label);

@@ -59,7 +59,7 @@ enum mpl_wait_kind {
   MPL_WAIT_END
 };
 
-/* A wait, for others to read: a sequence lock, `serial` is odd while the rest is true. The last three
+/* A wait, for others to read: a sequence lock, `serial` is odd while the rest is true. The last four
    may change during the wait; each time it looks again and finds that it has to go on, they are what
    it sleeps on. */
 struct mpl_wait_record {
@@ -72,6 +72,7 @@ struct mpl_wait_record {
   mpl_a64 armed;   /* its value; another one: the process has been woken, or somebody else was for it */
   mpl_a64 deaths;  /* armed value of the event count of deaths; 0: it does not sleep on that */
   mpl_a64 mortal;  /* identity of a process whose end ends the wait, too; 0: none */
+  mpl_a64 life;    /* body of a lifetime whose end ends it, too; 0: none */
 };
 
 struct mpl_slot {

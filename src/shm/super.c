@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "shm/life.h"
 #include "shm/many.h"
 #include "shm/message.h"
 #include "shm/recover.h"
@@ -169,6 +170,8 @@ static bool survey_object(struct survey *v, struct mpl_object *e) {
   if (ops == NULL) return v->fault = "an object of no type", false;
   if (!own(v, mpl_load64_rlx(&e->body)))
     return v->fault = "an object's body has another owner", false;
+  const struct mpl_life *life = mpl_life_of(mpl_object_body_of(e));
+  if (life != NULL && !count_ref(v, mpl_object_id_of(life))) return false;
   if (ops->walk == NULL || ops->walk(mpl_object_body_of(e), own, count_ref, v))
     return v->fault == NULL;
   if (v->fault == NULL) v->fault = "an object is not whole";

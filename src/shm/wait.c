@@ -11,7 +11,7 @@
 
 #include "base/os.h"
 #include "base/point.h"
-#include "shm/object.h"
+#include "shm/life.h"
 #include "shm/recover.h"
 #include "shm/super.h"
 
@@ -120,6 +120,7 @@ static enum mpl_status look(struct mpl_wait *w, int64_t deadline, int64_t *slice
                                 .deaths = w->deaths ? w->armed_deaths : 0,
                                 .armed = w->armed,
                                 .mortal = w->mortal ? w->peer : 0,
+                                .life = w->life,
                                 .since = w->began,
                                 .endless = deadline == MPL_NEVER,
                                 .look_at = w->look_at};
@@ -129,8 +130,9 @@ static enum mpl_status look(struct mpl_wait *w, int64_t deadline, int64_t *slice
 }
 
 static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
-  struct mpl_os_word words[3] = {{&w->ec->word, w->armed}};
+  struct mpl_os_word words[4] = {{&w->ec->word, w->armed}};
   int n = 1;
+  if (w->life != NULL) words[n++] = (struct mpl_os_word){&w->life->ended.word, w->armed_life};
   if (w->deaths) words[n++] = (struct mpl_os_word){&mpl_super()->died.word, w->armed_deaths};
   struct mpl_slot *peer = w->mortal ? mpl_slot_find(w->peer) : NULL;
   if (w->mortal && peer == NULL) return MPL_OK;
@@ -163,10 +165,19 @@ static enum mpl_status sleep_on_fd(struct mpl_wait *w, int64_t deadline) {
   return MPL_OK; /* whatever ended it: the next try tells */
 }
 
+/* The caller is about to try once more and then to sleep. */
+static void arm(struct mpl_wait *w) {
+  w->armed = mpl_ec_arm(w->ec);
+  if (w->deaths) w->armed_deaths = mpl_ec_arm(&mpl_super()->died);
+  w->life = w->body != NULL ? mpl_life_of(w->body) : NULL;
+  if (w->life != NULL) w->armed_life = mpl_ec_arm(&w->life->ended);
+}
+
 /* One step of waiting after a try that said MPL_BLOCK. MPL_OK: try again; MPL_TIMEOUT; MPL_SIGNAL;
-   MPL_DEADLOCK. */
+   MPL_DEADLOCK; MPL_ENDED, the lifetime of the object is over. */
 enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
   if (is_called(w)) return MPL_SIGNAL;
+  if (w->body != NULL && mpl_life_is_over(w->body)) return MPL_ENDED;
   if (deadline <= 0) return MPL_TIMEOUT;
   switch (w->phase) {
     case SPIN:
@@ -180,8 +191,7 @@ enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
       /* fall through */
     case ARM:
       if (w->events != 0) return sleep_on_fd(w, deadline);
-      w->armed = mpl_ec_arm(w->ec);
-      if (w->deaths) w->armed_deaths = mpl_ec_arm(&mpl_super()->died);
+      arm(w);
       w->phase = SLEEP;
       return MPL_OK;
     default:

@@ -17,7 +17,7 @@
 
 struct mpl_wait {
   enum mpl_wait_kind kind; /* what is waited for, to be told to others */
-  const void *body;        /* and the body of the object */
+  const void *body;        /* and the body of the object; the end of its lifetime ends the wait */
   struct mpl_ec *ec;    /* signalled when it is worth trying again */
   const mpl_a64 *watch; /* differs from `seen` when it is worth trying again; for spinning; or NULL */
   uint64_t seen;
@@ -32,6 +32,8 @@ struct mpl_wait {
   int phase;
   uint32_t armed;
   uint32_t armed_deaths;
+  struct mpl_life *life; /* that of the object */
+  uint32_t armed_life;
   int64_t began;
   int64_t backstop;
   int64_t look_at; /* see struct mpl_sleeper */
