@@ -7,7 +7,7 @@
 #include "shm/reflist.h"
 #include "shm/super.h"
 
-#define REFS_EACH 56 /* of a message */
+#define REFS_EACH 24 /* of a message */
 
 static struct mpl_robust *lock(void) {
   return &mpl_super()->objects.lock;
@@ -45,7 +45,7 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
     if (!mpl_message_walk(message, visit, ref, arg)) return false;
     count += mpl_load64_rlx(&mpl_message_at(message)->nrefs);
   }
-  return count == mpl_load64_rlx(&manager->count) && mpl_life_of(body) != NULL;
+  return count == mpl_load64_rlx(&manager->count);
 }
 
 void mpl_manager_register(void) {
