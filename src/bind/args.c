@@ -94,7 +94,7 @@ int mpl_args_raise(lua_State *L, enum mpl_status status) {
 int mpl_args_refuse(lua_State *L, const char *class_name, const char *text) {
   lua_Debug d = {.name = NULL, .namewhat = ""};
   if (lua_getstack(L, 0, &d)) lua_getinfo(L, "n", &d);
-  bool named = d.name != NULL && *d.namewhat != '\0' && strcmp(d.namewhat, "metamethod") != 0;
+  bool named = d.name != NULL && *d.name != '?' && strcmp(d.namewhat, "metamethod") != 0;
   return luaL_error(L, "%s: %s", named ? d.name : class_name, text);
 }
 

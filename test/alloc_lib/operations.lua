@@ -225,6 +225,30 @@ operation("Condition", function(core)
     function(e) assert(e and not c or c:acquire(0) and l:locked()) end
 end)
 
+operation("Manager", function(core)
+  local m
+  return function() m = core.Manager{ name = "mine" } end,
+    function(e) assert(e and not m or tostring(m) == "<Manager objects=0>") end
+end)
+
+operation("what a manager makes", function(core)
+  core.manager_kind("Value", core.Value)
+  local m, v = core.Manager(), nil
+  return function() v = m:Value("i", 5) end,
+    function(e)
+      assert(tostring(m) == ("<Manager objects=%d>"):format(e and 0 or 1))
+      assert(e and not v or v:get_lock():acquire(0))
+    end
+end)
+
+operation("shutdown of a manager", function(core)
+  core.manager_kind("Lock", core.Lock)
+  local m = core.Manager()
+  local l = m:Lock()
+  return function() m:shutdown() end,
+    function(e) assert(e or not pcall(l.acquire, l) and tostring(m):find "shut down") end
+end)
+
 operation("wait for a condition", function(core)
   local c = core.Condition()
   c:acquire()
