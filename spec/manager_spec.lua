@@ -30,15 +30,19 @@ local MAKE = [[
     return not ok and message:find("manager is shut down", 1, true) ~= nil
   end
 
-  -- The methods that do not refuse, of all methods of all objects.
+  -- The methods that do not refuse, of all methods of all objects, with whichever arguments they
+  -- take.
   local function permitted(all)
-    local list = {}
+    local list, ARGUMENTS = {}, { { 1 }, { print }, { 1, print } }
     for kind, object in pairs(all) do
       local methods = package.loaded["process." .. kind]
         or package.loaded["process." .. getmetatable(object).__name]
       for name, method in pairs(methods) do
-        local argument = name ~= "hold" and print or nil
-        if not refuses(method, object, argument) then list[#list + 1] = kind .. ":" .. name end
+        local refused = false
+        for _, arguments in ipairs(ARGUMENTS) do
+          refused = refused or refuses(method, object, table.unpack(arguments))
+        end
+        if not refused then list[#list + 1] = kind .. ":" .. name end
       end
     end
     table.sort(list)

@@ -37,17 +37,20 @@ static void name_methods(lua_State *L, const char *class_name) {
   lua_pop(L, 2);
 }
 
-/* Upvalues: the class, as for any method, and the __tostring of the class. Nothing is said of what is in
-   an object that must not be used, but it can be printed. */
+/* Pushes what tostring says of an object whose manager was shut down; false, and nothing, if it was not.
+   Such an object can be printed, but not what is in it. */
+bool mpl_handle_push_over(lua_State *L, const struct mpl_handle *h) {
+  if (h->body == NULL || !mpl_life_is_over(h->body)) return false;
+  lua_pushfstring(L, "<%s: %s>", h->class->name, mpl_args_text(MPL_ENDED));
+  return true;
+}
+
+/* Upvalues: the class, as for any method, and the __tostring of the class. */
 static int handle_tostring(lua_State *L) {
-  const struct mpl_handle *h = mpl_class_self(L, 1);
-  if (h->body != NULL && mpl_life_is_over(h->body)) {
-    lua_pushfstring(L, "<%s: %s>", h->class->name, mpl_args_text(MPL_ENDED));
-  } else {
-    lua_pushvalue(L, lua_upvalueindex(2));
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
-  }
+  if (mpl_handle_push_over(L, mpl_class_self(L, 1))) return 1;
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
   return 1;
 }
 

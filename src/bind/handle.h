@@ -32,6 +32,7 @@ void mpl_handle_label(lua_State *L, uint64_t id, int options);
 int mpl_handle_gc(lua_State *L);
 int mpl_handle_dead(lua_State *L);
 int mpl_handle_over(lua_State *L);
+bool mpl_handle_push_over(lua_State *L, const struct mpl_handle *handle);
 
 /* In a method: the handle at 1, which must be of this class. Quicker than mpl_class_self: a full userdata
    of this size that begins with the address of the class is a handle of the class. */

@@ -88,6 +88,12 @@ static int manager_shutdown(lua_State *L) {
   return s == MPL_OK ? 0 : mpl_args_raise(L, s);
 }
 
+/* manager_over(object): what tostring says of a shared object whose manager was shut down, else nil; for
+   classes that are shown in Lua. */
+static int manager_over(lua_State *L) {
+  return mpl_handle_id(L, 1) != 0 && mpl_handle_push_over(L, lua_touserdata(L, 1));
+}
+
 /* The end of a scope that a fork has copied is not the end of the scope in the process that made it. */
 static int manager_close(lua_State *L) {
   struct mpl_manager *manager = self(L);
@@ -119,7 +125,8 @@ static const luaL_Reg metamethods[] = {{"__gc", mpl_handle_gc},
 static const struct mpl_class manager_class = {"Manager", methods, metamethods};
 
 static const luaL_Reg functions[] = {
-    {"Manager", manager_new}, {"manager_kind", manager_kind}, {NULL, NULL}};
+    {"Manager", manager_new}, {"manager_kind", manager_kind}, {"manager_over", manager_over},
+    {NULL, NULL}};
 
 /* Registers the class and puts its constructor into the module table on top. */
 void mpl_manager_open(lua_State *L) {
