@@ -141,7 +141,7 @@ static void verify_ended_beside(bool finished) {
 }
 
 static void setup_sent(void) {
-  setup_two();
+  setup_one();
   sync_send_away(&s.it);
 }
 
