@@ -33,7 +33,7 @@ local MAKE = [[
   -- The methods that do not refuse, of all methods of all objects, with whichever arguments they
   -- take.
   local function permitted(all)
-    local list, ARGUMENTS = {}, { { 1 }, { print }, { 1, print } }
+    local list, ARGUMENTS = {}, { {}, { 1 }, { print }, { 1, print }, { { 1 } } }
     for kind, object in pairs(all) do
       local methods = package.loaded["process." .. kind]
         or package.loaded["process." .. getmetatable(object).__name]
