@@ -10,7 +10,6 @@ local exit = require "process.exit"
 local list = require "process.list_methods"
 local manager = require "process.manager"
 local wait = require "process.wait"
-local manager = require "process.manager"
 
 -- fork(): the raw call: 0 in the child, the pid in the parent; nil, message, errno. The child is a
 -- member of the program with its parent's name; nobody waits for it but posix.sys.wait.

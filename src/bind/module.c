@@ -75,7 +75,6 @@ int luaopen_process_core(lua_State *L) {
   mpl_fd_open(L);
   mpl_reach_open(L);
   mpl_process_open(L);
-  mpl_manager_open(L);
   mpl_wait_open(L);
   mpl_stats_open(L);
   mpl_system_open(L);

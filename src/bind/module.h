@@ -26,7 +26,6 @@ void mpl_connection_open(lua_State *L);
 void mpl_fd_open(lua_State *L);
 void mpl_reach_open(lua_State *L);
 void mpl_process_open(lua_State *L);
-void mpl_manager_open(lua_State *L);
 void mpl_barrier_open(lua_State *L);
 void mpl_wait_open(lua_State *L);
 void mpl_condition_open(lua_State *L);
