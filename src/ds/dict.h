@@ -22,6 +22,7 @@
 #include "sync/robust.h"
 
 #define MPL_DICT_SHARDS 8
+#define MPL_DICT_SMALL 16 /* entries; with fewer it has one shard */
 
 struct mpl_dict_shard {
   MPL_ALIGNED struct mpl_robust lock; /* guards all below, the table and its entries */
