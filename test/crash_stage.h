@@ -10,6 +10,7 @@
 #include "crash_state.h"
 #include "ds/barrier.h"
 #include "ds/condition.h"
+#include "ds/dict_inside.h"
 #include "ds/list.h"
 #include "ds/pipe.h"
 #include "world.h"
@@ -188,8 +189,20 @@ static inline void crash_limit(void) {
   alarm(crash_seconds);
 }
 
+#define CRASH_LOCKS (2 + MPL_DICT_SHARDS) /* of an object, at most */
+
+static inline int crash_locks_of_dict(struct mpl_dict *d, struct mpl_robust **lock) {
+  mpl_off split = mpl_load64_rlx(&d->split);
+  int n = 0;
+  lock[n++] = &d->first.lock;
+  for (int i = 0; split != 0 && i < MPL_DICT_SHARDS; i++)
+    lock[n++] = &mpl_dict_shards_at(split)[i].lock;
+  lock[n++] = &d->overlay.lock;
+  return n;
+}
+
 /* The locks of an object; returns how many. */
-static inline int crash_locks_of(struct mpl_object *e, struct mpl_robust *lock[2]) {
+static inline int crash_locks_of(struct mpl_object *e, struct mpl_robust *lock[CRASH_LOCKS]) {
   void *body = mpl_object_body_of(e);
   switch (mpl_load64_rlx(&e->type)) {
     case MPL_TYPE_QUEUE:
@@ -204,6 +217,7 @@ static inline int crash_locks_of(struct mpl_object *e, struct mpl_robust *lock[2
     case MPL_TYPE_CONDITION: lock[0] = &((struct mpl_condition *)body)->guard; return 1;
     case MPL_TYPE_LIST: lock[0] = &((struct mpl_list *)body)->lock; return 1;
     case MPL_TYPE_BARRIER: lock[0] = &((struct mpl_barrier *)body)->guard; return 1;
+    case MPL_TYPE_DICT: return crash_locks_of_dict(body, lock);
     default: return 0;
   }
 }
@@ -211,7 +225,7 @@ static inline int crash_locks_of(struct mpl_object *e, struct mpl_robust *lock[2
 /* Takes the locks of all structures, some of them from the dead: what is open is rolled back. */
 static inline void crash_touch(void) {
   struct mpl_super *super = mpl_super();
-  struct mpl_robust *lock[5 + 2 * MPL_OBJECT_CHUNK0] = {
+  struct mpl_robust *lock[5 + CRASH_LOCKS * MPL_OBJECT_CHUNK0] = {
       &super->objects.grave_lock, &super->objects.lock, &super->slots.lock, &super->heap.lock,
       &super->parcel_lock};
   int n = 5;

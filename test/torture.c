@@ -236,6 +236,7 @@ static void torture(void) {
   ledger_make();
   mpl_list_register();
   mpl_keep_register();
+  dicts_register();
   world_make();
   mpl_store64_rel(&ledger->director, mpl_slot_ident(mpl_self));
   world_adopt();

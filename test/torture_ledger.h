@@ -45,6 +45,11 @@ struct ledger_lock {
   mpl_a64 owner; /* identity of the process that is under the lock, written by itself */
 };
 
+struct ledger_dict {
+  mpl_a64 loose;       /* it is cleared, and counters do not count */
+  mpl_a64 begun, done; /* additions of 1 to its counters */
+};
+
 struct ledger {
   mpl_a64 failed;
   mpl_a64 director; /* identity of the process that plans, kills and looks */
@@ -58,6 +63,7 @@ struct ledger {
   struct ledger_process process[LEDGER_SLOTS];
   struct ledger_queue queue[LEDGER_OBJECTS];
   struct ledger_lock lock[LEDGER_OBJECTS];
+  struct ledger_dict dict[LEDGER_OBJECTS];
   mpl_a64 item[LEDGER_ITEMS]; /* see torture_items.h */
 };
 

@@ -13,6 +13,7 @@
 #ifndef MPL_TEST_TORTURE_OPS_H
 #define MPL_TEST_TORTURE_OPS_H
 
+#include "torture_dicts.h"
 #include "torture_lists.h"
 #include "torture_queues.h"
 
@@ -45,6 +46,7 @@ ops_kinds[] = {
   {MPL_TYPE_LOCK, ops_make_lock},
   {MPL_TYPE_EVENT, mpl_event_new},
   {MPL_TYPE_LIST, mpl_list_new},
+  {MPL_TYPE_DICT, dicts_make},
 };
 #define OPS_KINDS (sizeof ops_kinds / sizeof *ops_kinds)
 
@@ -245,6 +247,15 @@ static const struct ops_row {
   {"list get", 40, MPL_TYPE_LIST, lists_get},
   {"list read", 10, MPL_TYPE_LIST, lists_read},
   {"list replace", 10, MPL_TYPE_LIST, lists_replace},
+  {"post dict", 16, MPL_TYPE_DICT, ops_post},
+  {"dict count", 100, MPL_TYPE_DICT, dicts_count_up},
+  {"dict set", 100, MPL_TYPE_DICT, dicts_put},
+  {"dict remove", 50, MPL_TYPE_DICT, dicts_take_out},
+  {"dict get", 60, MPL_TYPE_DICT, dicts_look_up},
+  {"dict transfer", 80, MPL_TYPE_DICT, dicts_transfer},
+  {"dict snapshot", 30, MPL_TYPE_DICT, dicts_look_at_all},
+  {"dict clear", 5, MPL_TYPE_DICT, dicts_clear_loose},
+  {"dict pop", 10, MPL_TYPE_DICT, dicts_pop_one},
   {"fork", 8, MPL_TYPE_NONE, ops_fork},
   {"children", 10, MPL_TYPE_NONE, ops_children},
   {"join", 6, MPL_TYPE_NONE, ops_join},

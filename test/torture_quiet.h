@@ -7,6 +7,7 @@
 **     that died before it had recorded what it took; a queue's own counters say how many did.
 **   - The items in a queue are as many as its counters say, each whole, and no one twice.
 **   - A lock is held by the process that says it is under it.
+**   - The accounts of a dict have the sum 0, its counters what was added.
 **   - Daemons do not outlive their parents.
 */
 #ifndef MPL_TEST_TORTURE_QUIET_H
@@ -228,6 +229,7 @@ static void quiet_inspect(uint64_t id, uint64_t floor, bool drain) {
     case MPL_TYPE_QUEUE: quiet_inspect_queue(id, floor, drain); break;
     case MPL_TYPE_LOCK: quiet_inspect_lock(id); break;
     case MPL_TYPE_LIST: lists_inspect(id); break;
+    case MPL_TYPE_DICT: dicts_inspect(id, drain); break;
     default: break;
   }
 }

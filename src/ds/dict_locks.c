@@ -49,6 +49,7 @@ void mpl_dict_unlock(struct mpl_dict_locked *l) {
 static enum mpl_status enter_shards(struct mpl_dict_locked *l, uint64_t n, bool overlay,
                                     bool deaf) {
   enum mpl_status s = MPL_OK;
+  l->overlay = false;
   for (l->n = 0; s == MPL_OK && l->n < n; l->n += s == MPL_OK) s = enter(&l->shard[l->n].lock, deaf);
   if (s == MPL_OK && overlay) {
     s = enter(&l->dict->overlay.lock, deaf);
@@ -104,7 +105,6 @@ enum mpl_status mpl_dict_lock_key(struct mpl_dict *d, uint64_t hash, uint32_t th
   for (;;) {
     mpl_off split = mpl_load64_acq(&d->split);
     l->shard = mpl_dict_shard_for(d, split, hash);
-    l->overlay = false;
     enum mpl_status s = enter_shards(l, 1, l->begun, false);
     if (s != MPL_OK) return s;
     bool ended = mpl_load64_rlx(&d->applying) == 0;
