@@ -9,6 +9,11 @@ local errors = require "process.errors"
 local exit = require "process.exit"
 local list = require "process.list_methods"
 local manager = require "process.manager"
+local dict = require "process.dict"
+local exit = require "process.exit"
+local namespace = require "process.namespace"
+local set = require "process.set"
+local share = require "process.share"
 local wait = require "process.wait"
 
 -- fork(): the raw call: 0 in the child, the pid in the parent; nil, message, errno. The child is a
@@ -46,6 +51,11 @@ local process = {
   RawValue = core.RawValue,
   RawArray = core.RawArray,
   list = list,
+
+  dict = dict,
+  set = set,
+  Namespace = namespace,
+  share = share.share,
 
   atexit = exit.atexit,
   cpu_count = core.cpu_count,

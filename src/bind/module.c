@@ -71,6 +71,7 @@ int luaopen_process_core(lua_State *L) {
   mpl_list_open(L);
   mpl_manager_open(L);
   mpl_queue_simple_open(L);
+  mpl_dict_open(L);
   mpl_connection_open(L);
   mpl_fd_open(L);
   mpl_reach_open(L);

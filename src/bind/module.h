@@ -22,6 +22,7 @@ void mpl_list_open(lua_State *L);
 void mpl_manager_open(lua_State *L);
 void mpl_queue_many_open(lua_State *L);
 void mpl_queue_simple_open(lua_State *L);
+void mpl_dict_open(lua_State *L);
 void mpl_connection_open(lua_State *L);
 void mpl_fd_open(lua_State *L);
 void mpl_reach_open(lua_State *L);

@@ -1,0 +1,112 @@
+-- process.dict: `process.dict{...}` makes one, its functions are the operations. Indexing a dict is
+-- data and only data. What is written in C is in src/bind/dict*.c.
+
+local core = require "process.core".dict
+local show = require "process.show"
+
+local Dict <const> = core.Dict
+local begin, list, new = core.begin, core.list, core.new
+
+local dict = {
+  clear = core.clear,
+  compare_and_set = core.compare_and_set,
+  contains = core.contains,
+  get = core.get,
+  incr = core.incr,
+  pop = core.pop,
+  popitem = core.popitem,
+  setdefault = core.setdefault,
+  wait_change = core.wait_change,
+}
+
+-- keys(d), values(d), items(d): plain lists, in the order of insertion; items are {key, value}.
+function dict.keys(d)
+  return list(d, "keys")
+end
+
+function dict.values(d)
+  return list(d, "values")
+end
+
+function dict.items(d)
+  return list(d, "items")
+end
+
+-- copy(d[, {deep = true}]): a plain table. A deep copy has plain tables for nested dicts and lists, too.
+function dict.copy(d, options)
+  if options and options.deep then
+    return require "process.share".plain(d)
+  end
+  return list(d, "copy")
+end
+
+local function finish(changes, ...)
+  changes:commit()
+  return ...
+end
+
+-- atomic(d, f): f(d) alone changes d; what it wrote is seen by others all at once, when it returns, or
+-- not at all. Returns what f returns; what f raises is passed on.
+function dict.atomic(d, f)
+  local changes <close> = begin(d)
+  if not changes then
+    error("process.dict.atomic: called within atomic of the same dict (use the dict as it is)", 2)
+  end
+  return finish(changes, f(d))
+end
+
+-- modify(d, k, f): d[k] = f(d[k]), while nobody else changes d. Returns the new value.
+function dict.modify(d, key, f)
+  local changes <close> = begin(d)
+  local value = f(d[key])
+  d[key] = value
+  if changes then
+    changes:commit()
+  end
+  return value
+end
+
+-- Stores the entries of t, an argument of the function with this name.
+local function store(d, t, name)
+  local metatable = getmetatable(t)
+  if type(t) ~= "table" and not (type(t) == "userdata" and metatable.__pairs) then
+    error("bad argument #" .. (name and "2 to '" .. name or "1 to 'dict") .. "' (table or dict " ..
+      "expected, got " .. type(t) .. ")", 3)
+  end
+  for key, value in pairs(t) do
+    d[key] = value
+  end
+end
+
+-- update(d, t): stores all entries of t, a table or a dict, at once.
+function dict.update(d, t)
+  local changes <close> = begin(d)
+  store(d, t, "update")
+  if changes then
+    changes:commit()
+  end
+end
+
+-- `a | b` is a plain table; b's values win.
+function Dict.__bor(a, b)
+  local both = {}
+  for _, t in ipairs { a, b } do
+    for key, value in pairs(t) do
+      both[key] = value
+    end
+  end
+  return both
+end
+
+show.class(Dict, "dict{", "}", show.entries(core.pairs))
+
+-- dict([t[, {name =}]]): a dict with the entries of t, a table or a dict.
+return setmetatable(dict, {
+  __call = function(_, t, options)
+    local d = new(options)
+    if t ~= nil then
+      store(d, t)
+    end
+    return d
+  end,
+})

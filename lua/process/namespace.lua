@@ -1,0 +1,38 @@
+-- process.Namespace: an object with attributes, which are data and only data: a dict whose keys are
+-- strings (src/bind/dict.c).
+
+local core = require "process.core".dict
+local dict = require "process.dict"
+local show = require "process.show"
+
+local Namespace <const> = core.Namespace
+
+local function public_attributes(ns, add)
+  for name, value in core.pairs(ns) do
+    if name:sub(1, 1) ~= "_" and not add(name .. "=", value) then
+      return
+    end
+  end
+end
+
+show.class(Namespace, "Namespace(", ")", public_attributes, "'")
+
+-- Namespace([t[, {name =}]]): one with the entries of t as attributes. Operations of a dict that make
+-- sense here are there under this name, too.
+return setmetatable({
+  atomic = dict.atomic,
+  compare_and_set = dict.compare_and_set,
+  copy = dict.copy,
+  incr = dict.incr,
+  modify = dict.modify,
+  update = dict.update,
+  wait_change = dict.wait_change,
+}, {
+  __call = function(_, t, options)
+    local ns = core.new_namespace(options)
+    for name, value in pairs(t or {}) do
+      ns[name] = value
+    end
+    return ns
+  end,
+})

@@ -1,0 +1,167 @@
+-- process.set: a dict whose keys are the elements. Methods of one element are in C (src/bind/dict.c),
+-- what combines sets is here. The other operand may be a set, a list or a plain list; it is looked at
+-- first, as it is at one moment, and then the set is changed, at once.
+
+local main = require "process.core"
+local show = require "process.show"
+
+local core = main.dict
+local Set <const>, Dict <const>, List <const> = core.Set, core.Dict, main.list_class
+local begin, list = core.begin, core.list
+
+local set = Set.__index
+
+-- The elements of v, an argument of the function with this name, as a plain list.
+local function elements(v, name)
+  local metatable = getmetatable(v)
+  if metatable == Set or metatable == Dict then
+    return list(v, "keys")
+  elseif metatable == List and List then
+    return v:copy()
+  elseif type(v) ~= "table" then
+    error(("process.set: %s takes sets and lists, not a %s"):format(name, type(v)), 3)
+  end
+  return v
+end
+
+-- The elements of a plain list as the keys of a table.
+local function lookup(plain)
+  local found = {}
+  for _, x in ipairs(plain) do
+    found[x] = true
+  end
+  return found
+end
+
+local function add_all(s, plain)
+  for _, x in ipairs(plain) do
+    s:add(x)
+  end
+end
+
+-- What each method does to the set, with the elements of the other operand.
+local combine = { union = add_all }
+
+function combine.intersection(s, plain)
+  local stays = lookup(plain)
+  for x in pairs(s) do
+    if not stays[x] then
+      s:discard(x)
+    end
+  end
+end
+
+function combine.difference(s, plain)
+  for _, x in ipairs(plain) do
+    s:discard(x)
+  end
+end
+
+function combine.symmetric_difference(s, plain)
+  for x in next, lookup(plain) do
+    if not s:discard(x) then
+      s:add(x)
+    end
+  end
+end
+
+-- copy(): another set with the same elements.
+function set:copy()
+  local copy = core.new_set()
+  add_all(copy, list(self, "keys"))
+  return copy
+end
+
+for name, change in pairs(combine) do
+  local name_update = name .. "_update"
+
+  -- union(...), intersection(...), difference(...), symmetric_difference(...): a new set.
+  set[name] = function(self, ...)
+    local result = set.copy(self)
+    for _, other in ipairs { ... } do
+      change(result, elements(other, name))
+    end
+    return result
+  end
+
+  -- The same, changing this set, at once.
+  set[name_update] = function(self, ...)
+    local others = { ... }
+    for i, other in ipairs(others) do
+      others[i] = elements(other, name_update)
+    end
+    local changes <close> = begin(self)
+    for _, other in ipairs(others) do
+      change(self, other)
+    end
+    if changes then
+      changes:commit()
+    end
+  end
+end
+
+set.update = set.union_update
+
+-- items(): for x in s:items(), in the order of insertion, as the set is now.
+set.items = core.pairs
+
+-- issubset(other): whether all its elements are in the other one.
+function set:issubset(other)
+  local found = lookup(elements(other, "issubset"))
+  for x in pairs(self) do
+    if not found[x] then
+      return false
+    end
+  end
+  return true
+end
+
+-- issuperset(other): whether all elements of the other one are in it.
+function set:issuperset(other)
+  local found = list(self, "copy")
+  for _, x in ipairs(elements(other, "issuperset")) do
+    if not found[x] then
+      return false
+    end
+  end
+  return true
+end
+
+-- isdisjoint(other): whether they have no element in common.
+function set:isdisjoint(other)
+  local found = list(self, "copy")
+  for _, x in ipairs(elements(other, "isdisjoint")) do
+    if found[x] then
+      return false
+    end
+  end
+  return true
+end
+
+-- An operator: the method, of two sets, or of a set and a list on either side.
+local function operator(name)
+  return function(a, b)
+    local result = core.new_set()
+    add_all(result, elements(a, name))
+    combine[name](result, elements(b, name))
+    return result
+  end
+end
+
+Set.__bor = operator "union"
+Set.__band = operator "intersection"
+Set.__sub = operator "difference"
+Set.__bxor = operator "symmetric_difference"
+
+show.class(Set, "set{", "}", show.elements(core.pairs))
+
+-- set([list[, {name =}]]): a set of the elements of a list or a set.
+return setmetatable(set, {
+  __call = function(_, from, options)
+    local s = core.new_set(options)
+    if from ~= nil then
+      add_all(s, elements(from, "a set"))
+    end
+    return s
+  end,
+})

@@ -1,0 +1,77 @@
+/*
+** Changes at once: what process.dict.atomic (lua/process/dict.lua) is made of. `begin` takes the gate and
+** gives a value; `commit` of it applies what was changed since, closing it without that drops it. That also
+** happens when it is collected: with the coroutine that left off in the middle, or because an interrupt
+** struck before the script had it. In a forked child the inherited value does nothing: the gate is its
+** parent's.
+*/
+#include "bind/args.h"
+#include "bind/class.h"
+#include "bind/dict.h"
+#include "shm/slot.h"
+
+struct changes {
+  struct mpl_dict *dict; /* its handle is the user value */
+  uint64_t holder;       /* identity of the process; 0: ended */
+};
+
+/* Whether they are still to be ended by the caller, who now does it. */
+static bool end(struct changes *c) {
+  bool mine = c->holder == mpl_slot_ident(mpl_self);
+  c->holder = 0;
+  return mine && mpl_dict_is_begun(c->dict, MPL_DICT_THREAD);
+}
+
+static int changes_close(lua_State *L) {
+  struct changes *c = mpl_class_self(L, 1);
+  if (end(c)) mpl_dict_abandon(c->dict);
+  return 0;
+}
+
+/* changes:commit(): all at once. */
+static int changes_commit(lua_State *L) {
+  struct changes *c = mpl_class_self(L, 1);
+  if (!end(c))
+    return luaL_error(L, "process.dict.atomic: not in the process that has begun it");
+  enum mpl_status s = mpl_dict_commit(c->dict);
+  if (s == MPL_OK) return 0;
+  mpl_dict_abandon(c->dict);
+  return mpl_args_raise(L, s);
+}
+
+static const luaL_Reg methods[] = {{"commit", changes_commit}, {NULL, NULL}};
+static const luaL_Reg metamethods[] = {
+    {"__close", changes_close}, {"__gc", changes_close}, {NULL, NULL}};
+static const struct mpl_class changes_class = {"Changes", methods, metamethods};
+
+static enum mpl_status begin(struct mpl_dict_change *change, struct mpl_wait *w) {
+  return mpl_dict_begin(change->op.dict, change->op.thread, w);
+}
+
+/* begin(d): as soon as nobody else has the gate. nil if this process has begun already. */
+int mpl_dict_begin_changes(lua_State *L) {
+  struct mpl_dict_change change;
+  struct mpl_dict *d = mpl_dict_self(L);
+  mpl_args_end(L, 1);
+  if (mpl_dict_is_begun(d, MPL_DICT_THREAD)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  struct changes *c = lua_newuserdatauv(L, sizeof *c, 1);
+  *c = (struct changes){.dict = d};
+  mpl_class_push_metatable(L, &changes_class);
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  change.attempt = begin;
+  change.value.message = 0;
+  change.op.dict = d;
+  mpl_dict_run(L, &change);
+  c->holder = mpl_slot_ident(mpl_self);
+  return 1;
+}
+
+/* Makes the class known. */
+void mpl_dict_open_atomic(lua_State *L) {
+  mpl_class_register(L, &changes_class);
+}
