@@ -32,7 +32,8 @@ function dict.items(d)
   return list(d, "items")
 end
 
--- copy(d[, {deep = true}]): a plain table. A deep copy has plain tables for nested dicts and lists, too.
+-- copy(d[, {deep = true}]): a plain table. A deep copy has plain tables for nested dicts and lists,
+-- too.
 function dict.copy(d, options)
   if options and options.deep then
     return require "process.share".plain(d)
@@ -45,8 +46,8 @@ local function finish(changes, ...)
   return ...
 end
 
--- atomic(d, f): f(d) alone changes d; what it wrote is seen by others all at once, when it returns, or
--- not at all. Returns what f returns; what f raises is passed on.
+-- atomic(d, f): f(d) alone changes d; what it wrote is seen by others all at once, when it returns,
+-- or not at all. Returns what f returns; what f raises is passed on.
 function dict.atomic(d, f)
   local changes <close> = begin(d)
   if not changes then

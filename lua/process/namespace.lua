@@ -17,8 +17,8 @@ end
 
 show.class(Namespace, "Namespace(", ")", public_attributes, "'")
 
--- Namespace([t[, {name =}]]): one with the entries of t as attributes. Operations of a dict that make
--- sense here are there under this name, too.
+-- Namespace([t[, {name =}]]): one with the entries of t as attributes. Operations of a dict that
+-- make sense here are there under this name, too.
 return setmetatable({
   atomic = dict.atomic,
   compare_and_set = dict.compare_and_set,

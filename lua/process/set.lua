@@ -1,6 +1,6 @@
--- process.set: a dict whose keys are the elements. Methods of one element are in C (src/bind/dict.c),
--- what combines sets is here. The other operand may be a set, a list or a plain list; it is looked at
--- first, as it is at one moment, and then the set is changed, at once.
+-- process.set: a dict whose keys are the elements. Methods of one element are in C
+-- (src/bind/dict.c), what combines sets is here. The other operand may be a set, a list or a plain
+-- list; it is looked at first, as it is at one moment, and then the set is changed, at once.
 
 local main = require "process.core"
 local show = require "process.show"

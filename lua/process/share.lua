@@ -22,8 +22,8 @@ local function is_list(t)
   return n > 0 and count == n
 end
 
--- share(t): a shared list if the keys of the plain table t are 1 to n, n > 0, else a shared dict; the
--- same for plain tables in it, at any depth. Other values are stored as they are.
+-- share(t): a shared list if the keys of the plain table t are 1 to n, n > 0, else a shared dict;
+-- the same for plain tables in it, at any depth. Other values are stored as they are.
 local function share(t)
   if not is_plain(t) then
     error("bad argument #1 to 'share' (plain table expected, got " .. type(t) ..
@@ -61,8 +61,8 @@ local function share(t)
   return made[t]
 end
 
--- plain(v): a plain table with the contents of a shared dict or list, and so for dicts and lists in it,
--- at any depth, also within plain tables.
+-- plain(v): a plain table with the contents of a shared dict or list, and so for dicts and lists in
+-- it, at any depth, also within plain tables.
 local function plain(v)
   local made, work = {}, {}
 

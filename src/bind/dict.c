@@ -378,8 +378,8 @@ static const struct mpl_class dict_class = {"Dict", no_methods, dict_metamethods
 static const struct mpl_class set_class = {"Set", set_methods, set_metamethods};
 static const struct mpl_class namespace_class = {"Namespace", no_methods, namespace_metamethods};
 
-/* Registers a class. `index` is its __index, if its fields are data; its metatable goes by its name into
-   the table on top, for the Lua part. */
+/* Registers a class. `index` is its __index, if its fields are data; its metatable goes by its name
+   into the table on top, for the Lua part. */
 static void open_class(lua_State *L, enum mpl_object_type type, const struct mpl_class *class,
                        lua_CFunction index) {
   mpl_handle_class(L, type, class);
@@ -408,7 +408,8 @@ static const luaL_Reg functions[] = {{"new", dict_new},
                                      {"wait_change", mpl_dict_wait_change},
                                      {NULL, NULL}};
 
-/* Registers the classes and puts `dict`, what the Lua part builds upon, into the module table on top. */
+/* Registers the classes and puts `dict`, what the Lua part builds upon, into the module table on
+   top. */
 void mpl_dict_open(lua_State *L) {
   mpl_dict_register();
   mpl_dict_open_whole(L);

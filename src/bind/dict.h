@@ -1,7 +1,8 @@
 /*
-** process.dict, set and Namespace: what the files of the binding share. All three are dicts (ds/dict.h);
-** a set has its elements as keys. Point operations and classes are in dict.c, what concerns all entries
-** in dict_whole.c, changes at once in dict_atomic.c, waiting for a change in dict_wait.c.
+** process.dict, set and Namespace: what the files of the binding share. All three are dicts
+** (ds/dict.h); a set has its elements as keys. Point operations and classes are in dict.c, what
+** concerns all entries in dict_whole.c, changes at once in dict_atomic.c, waiting for a change in
+** dict_wait.c.
 */
 #ifndef MPL_BIND_DICT_H
 #define MPL_BIND_DICT_H

@@ -1,9 +1,9 @@
 /*
-** Changes at once: what process.dict.atomic (lua/process/dict.lua) is made of. `begin` takes the gate and
-** gives a value; `commit` of it applies what was changed since, closing it without that drops it. That also
-** happens when it is collected: with the coroutine that left off in the middle, or because an interrupt
-** struck before the script had it. In a forked child the inherited value does nothing: the gate is its
-** parent's.
+** Changes at once: what process.dict.atomic (lua/process/dict.lua) is made of. `begin` takes the
+** gate and gives a value; `commit` of it applies what was changed since, closing it without that
+** drops it. That also happens when it is collected: with the coroutine that left off in the middle,
+** or because an interrupt struck before the script had it. In a forked child the inherited value
+** does nothing: the gate is its parent's.
 */
 #include "bind/args.h"
 #include "bind/class.h"

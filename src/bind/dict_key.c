@@ -63,8 +63,8 @@ static const unsigned char *put_string(lua_State *L, int idx, unsigned char *at,
   return at;
 }
 
-/* The key at idx, an absolute index; what is there may be replaced. False for nil and NaN, under which there
-   is never anything. Raises for what can be no key. */
+/* The key at idx, an absolute index; what is there may be replaced. False for nil and NaN, under
+   which there is never anything. Raises for what can be no key. */
 bool mpl_dict_key_find(lua_State *L, int idx, unsigned char room[MPL_DICT_KEY_ROOM],
                        struct mpl_dict_key *key) {
   key->bytes = room;

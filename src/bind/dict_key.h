@@ -1,9 +1,9 @@
 /*
 ** Keys of dicts.
 **
-** A key is a byte that says its kind, then the bytes of a string, of a float, or the lower bytes of an
-** integer as far as they are needed. As in a table of Lua a float that is an integer is that integer.
-** Equal keys have equal bytes.
+** A key is a byte that says its kind, then the bytes of a string, of a float, or the lower bytes of
+** an integer as far as they are needed. As in a table of Lua a float that is an integer is that
+** integer. Equal keys have equal bytes.
 */
 #ifndef MPL_BIND_DICT_KEY_H
 #define MPL_BIND_DICT_KEY_H

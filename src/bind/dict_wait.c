@@ -26,8 +26,8 @@ static uint64_t hash_of(const struct mpl_value *v) {
   return mpl_hash(mpl_message_data(v->message), m->size, seed);
 }
 
-/* What tells whether it has changed: how often that happened or, as others may be stored in the same
-   shard, a hash of the value under the key. */
+/* What tells whether it has changed: how often that happened or, as others may be stored in the
+   same shard, a hash of the value under the key. */
 static uint64_t look(lua_State *L, struct wait *w) {
   if (w->key == NULL) return mpl_dict_writes(w->dict, NULL);
   struct mpl_dict_op op = {
@@ -62,8 +62,8 @@ static int timed_out(lua_State *L, struct mpl_blocking *blocking) {
   return 2;
 }
 
-/* wait_change(d[, k[, timeout]]): true as soon as there is another value under k than at the call, or, with k
-   nil, as soon as anything was written; false, "timeout". */
+/* wait_change(d[, k[, timeout]]): true as soon as there is another value under k than at the call,
+   or, with k nil, as soon as anything was written; false, "timeout". */
 int mpl_dict_wait_change(lua_State *L) {
   unsigned char room[MPL_DICT_KEY_ROOM];
   struct mpl_dict_key key;

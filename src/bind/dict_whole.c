@@ -1,6 +1,6 @@
 /*
-** process.dict, set and Namespace: what concerns all entries. Whoever iterates has a private copy of them
-** (ds/dict.h), a userdata that is freed when the loop is left.
+** process.dict, set and Namespace: what concerns all entries. Whoever iterates has a private copy
+** of them (ds/dict.h), a userdata that is freed when the loop is left.
 */
 #include <string.h>
 
@@ -75,8 +75,8 @@ int mpl_dict_pairs(lua_State *L) {
   return 4;
 }
 
-/* list(d, "keys" | "values" | "items" | "copy"): a plain list of keys, of values, of {key, value}, or a
-   plain table with the same keys and values. */
+/* list(d, "keys" | "values" | "items" | "copy"): a plain list of keys, of values, of {key, value},
+   or a plain table with the same keys and values. */
 int mpl_dict_list(lua_State *L) {
   static const char *const kinds[] = {"keys", "values", "items", "copy", NULL};
   enum { KEYS, VALUES, ITEMS, COPY };

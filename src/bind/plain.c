@@ -119,8 +119,8 @@ bool mpl_plain_equal(const struct mpl_plain *a, const struct mpl_plain *b) {
   }
 }
 
-/* sum += n, both numbers; of two integers an integer, else a float. False if it is out of range; sum
-   then is as before. */
+/* sum += n, both numbers; of two integers an integer, else a float. False if it is out of range;
+   sum then is as before. */
 bool mpl_plain_add(struct mpl_plain *sum, const struct mpl_plain *n) {
   if (sum->kind == MPL_PLAIN_INTEGER && n->kind == MPL_PLAIN_INTEGER) {
     lua_Integer old = sum->integer;

@@ -1,6 +1,6 @@
 /*
-** Encoded values that are looked at where they lie, without Lua: numbers to be added to, and what can be
-** compared with a value of Lua's.
+** Encoded values that are looked at where they lie, without Lua: numbers to be added to, and what
+** can be compared with a value of Lua's.
 */
 #ifndef MPL_BIND_PLAIN_H
 #define MPL_BIND_PLAIN_H
