@@ -7,6 +7,7 @@
 #include "bind/content.h"
 #include "bind/dict_key.h"
 #include "bind/handle.h"
+#include "bind/interrupt.h"
 #include "bind/module.h"
 #include "bind/plain.h"
 
@@ -31,21 +32,30 @@ static void drop_value(struct mpl_dict_change *c) {
   if (c->value.message != 0 && !c->op.stored) mpl_content_drop(c->value.message);
 }
 
-static int attempt(lua_State *L, struct mpl_blocking *blocking) {
-  struct mpl_dict_change *c = (struct mpl_dict_change *)blocking;
-  enum mpl_status s = c->attempt(c, &blocking->wait);
-  if (s == MPL_BLOCK) return MPL_BLOCKING_AGAIN;
-  if (mpl_wait_slept(&blocking->wait)) mpl_lock_pass_on(&c->op.dict->gate);
-  if (s == MPL_OK || s == MPL_RECOVERED) return 0;
-  drop_value(c);
-  mpl_wait_done(&blocking->wait);
-  return mpl_args_raise(L, s);
-}
-
 static void give_up(struct mpl_blocking *blocking) {
   struct mpl_dict_change *c = (struct mpl_dict_change *)blocking;
-  mpl_lock_pass_on(&c->op.dict->gate);
+  if (mpl_wait_slept(&blocking->wait)) mpl_lock_pass_on(&c->op.dict->gate);
   drop_value(c);
+}
+
+static void give_up_at_once(void *arg) {
+  struct mpl_blocking *blocking = arg;
+  give_up(blocking);
+  mpl_wait_done(&blocking->wait);
+}
+
+static int attempt(lua_State *L, struct mpl_blocking *blocking) {
+  struct mpl_dict_change *c = (struct mpl_dict_change *)blocking;
+  enum mpl_status s;
+  while ((s = c->attempt(c, &blocking->wait)) == MPL_SIGNAL)
+    mpl_interrupt_attend(L, give_up_at_once, blocking);
+  if (s == MPL_BLOCK) return MPL_BLOCKING_AGAIN;
+  if (s != MPL_OK && s != MPL_RECOVERED) {
+    give_up_at_once(blocking);
+    return mpl_args_raise(L, s);
+  }
+  if (mpl_wait_slept(&blocking->wait)) mpl_lock_pass_on(&c->op.dict->gate);
+  return 0;
 }
 
 /* Makes the change, as soon as the gate lets it through; raises if that fails. The value is gone
@@ -91,7 +101,8 @@ static enum mpl_dict_verdict store_if_none(void *arg, const struct mpl_value *ol
   return old != NULL ? MPL_DICT_KEEP : store(arg, old, new);
 }
 
-static enum mpl_dict_verdict discard(void *arg, const struct mpl_value *old, struct mpl_value *new) {
+static enum mpl_dict_verdict discard(void *arg, const struct mpl_value *old,
+                                     struct mpl_value *new) {
   (void)arg;
   (void)new;
   return old != NULL ? MPL_DICT_REMOVE : MPL_DICT_KEEP;
@@ -133,16 +144,29 @@ static enum mpl_dict_verdict add(void *arg, const struct mpl_value *old, struct 
 ** Operations on one key. The dict is at 1, the key at 2.
 */
 
+static void end_wait(void *wait) {
+  if (wait != NULL) mpl_wait_done(wait);
+}
+
+/* Looks up op->key. If that fails, the wait in which it is done, or NULL, is ended, and the error
+   raised. */
+void mpl_dict_look(lua_State *L, struct mpl_dict_op *op, struct mpl_wait *wait) {
+  enum mpl_status s;
+  op->thread = MPL_DICT_THREAD;
+  while ((s = mpl_dict_get(op)) == MPL_SIGNAL) mpl_interrupt_attend(L, end_wait, wait);
+  if (s == MPL_OK) return;
+  end_wait(wait);
+  mpl_args_raise(L, s);
+}
+
 /* Pushes the value under the key and returns true, or pushes nothing. */
 static bool push_value(lua_State *L, struct mpl_dict *d) {
   unsigned char room[MPL_DICT_KEY_ROOM];
   struct mpl_dict_op op;
   if (!mpl_dict_key_find(L, 2, room, &op.key)) return false;
   op.dict = d;
-  op.thread = MPL_DICT_THREAD;
   op.want_old = true;
-  enum mpl_status s = mpl_dict_get(&op);
-  if (s != MPL_OK) mpl_args_raise(L, s);
+  mpl_dict_look(L, &op, NULL);
   if (op.found) mpl_content_push(L, &op.old);
   return op.found;
 }
@@ -165,10 +189,9 @@ static int dict_get(lua_State *L) {
 /* contains(d, k) */
 static int dict_contains(lua_State *L) {
   unsigned char room[MPL_DICT_KEY_ROOM];
-  struct mpl_dict_op op = {.dict = mpl_dict_self(L), .thread = MPL_DICT_THREAD};
+  struct mpl_dict_op op = {.dict = mpl_dict_self(L)};
   mpl_args_end(L, 2);
-  enum mpl_status s = mpl_dict_key_find(L, 2, room, &op.key) ? mpl_dict_get(&op) : MPL_OK;
-  if (s != MPL_OK) return mpl_args_raise(L, s);
+  if (mpl_dict_key_find(L, 2, room, &op.key)) mpl_dict_look(L, &op, NULL);
   lua_pushboolean(L, op.found);
   return 1;
 }

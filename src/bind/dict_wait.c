@@ -30,13 +30,8 @@ static uint64_t hash_of(const struct mpl_value *v) {
    same shard, a hash of the value under the key. */
 static uint64_t look(lua_State *L, struct wait *w) {
   if (w->key == NULL) return mpl_dict_writes(w->dict, NULL);
-  struct mpl_dict_op op = {
-      .dict = w->dict, .key = *w->key, .thread = MPL_DICT_THREAD, .want_old = true};
-  enum mpl_status s = mpl_dict_get(&op);
-  if (s != MPL_OK) {
-    mpl_wait_done(&w->blocking.wait);
-    mpl_args_raise(L, s);
-  }
+  struct mpl_dict_op op = {.dict = w->dict, .key = *w->key, .want_old = true};
+  mpl_dict_look(L, &op, &w->blocking.wait);
   if (!op.found) return 0;
   uint64_t hash = hash_of(&op.old);
   if (op.old.message != 0) mpl_content_drop(op.old.message);

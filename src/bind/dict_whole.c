@@ -9,6 +9,7 @@
 #include "bind/content.h"
 #include "bind/dict.h"
 #include "bind/dict_key.h"
+#include "bind/interrupt.h"
 #include "shm/message.h"
 
 struct snapshot {
@@ -37,7 +38,9 @@ static struct snapshot *push_snapshot(lua_State *L, struct mpl_dict *d) {
   s->at = 0;
   mpl_class_push_metatable(L, &snapshot_class);
   lua_setmetatable(L, -2);
-  enum mpl_status status = mpl_dict_snapshot(d, MPL_DICT_THREAD, &s->all);
+  enum mpl_status status;
+  while ((status = mpl_dict_snapshot(d, MPL_DICT_THREAD, &s->all)) == MPL_SIGNAL)
+    mpl_interrupt_attend(L, NULL, NULL);
   if (status != MPL_OK) mpl_args_raise(L, status);
   s->taken = true;
   return s;
@@ -105,7 +108,10 @@ int mpl_dict_list(lua_State *L) {
 /* #d */
 int mpl_dict_len(lua_State *L) {
   uint64_t count;
-  enum mpl_status s = mpl_dict_count(mpl_dict_self(L), MPL_DICT_THREAD, &count);
+  struct mpl_dict *d = mpl_dict_self(L);
+  enum mpl_status s;
+  while ((s = mpl_dict_count(d, MPL_DICT_THREAD, &count)) == MPL_SIGNAL)
+    mpl_interrupt_attend(L, NULL, NULL);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   lua_pushinteger(L, (lua_Integer)count);
   return 1;

@@ -39,7 +39,8 @@ bool mpl_plain_take(lua_State *L, int idx, struct mpl_plain *v);
 void mpl_plain_look(const struct mpl_value *value, struct mpl_plain *v);
 bool mpl_plain_equal(const struct mpl_plain *a, const struct mpl_plain *b);
 bool mpl_plain_add(struct mpl_plain *sum, const struct mpl_plain *n);
-uint64_t mpl_plain_put_number(unsigned char bytes[MPL_PLAIN_NUMBER_BYTES], const struct mpl_plain *v);
+uint64_t mpl_plain_put_number(unsigned char bytes[MPL_PLAIN_NUMBER_BYTES],
+                              const struct mpl_plain *v);
 const char *mpl_plain_name(const struct mpl_plain *v);
 
 #endif
