@@ -1,6 +1,7 @@
 -- process.dict: `process.dict{...}` makes one, its functions are the operations. Indexing a dict is
 -- data and only data. What is written in C is in src/bind/dict*.c.
 
+local arguments = require "process.arguments"
 local core = require "process.core".dict
 local show = require "process.show"
 
@@ -41,6 +42,13 @@ function dict.copy(d, options)
   return list(d, "copy")
 end
 
+-- Raises in the name of a function if f, its argument, cannot be called.
+local function check_callable(f, name, argument)
+  if not arguments.is_callable(f) then
+    error(("bad argument #%d to '%s' (function expected, got %s)"):format(argument, name, type(f)), 3)
+  end
+end
+
 local function finish(changes, ...)
   changes:commit()
   return ...
@@ -49,6 +57,7 @@ end
 -- atomic(d, f): f(d) alone changes d; what it wrote is seen by others all at once, when it returns,
 -- or not at all. Returns what f returns; what f raises is passed on.
 function dict.atomic(d, f)
+  check_callable(f, "atomic", 2)
   local changes <close> = begin(d)
   if not changes then
     error("process.dict.atomic: called within atomic of the same dict (use the dict as it is)", 2)
@@ -58,6 +67,7 @@ end
 
 -- modify(d, k, f): d[k] = f(d[k]), while nobody else changes d. Returns the new value.
 function dict.modify(d, key, f)
+  check_callable(f, "modify", 3)
   local changes <close> = begin(d)
   local value = f(d[key])
   d[key] = value

@@ -153,7 +153,15 @@ Set.__band = operator "intersection"
 Set.__sub = operator "difference"
 Set.__bxor = operator "symmetric_difference"
 
-show.class(Set, "set{", "}", show.elements(core.pairs))
+local function shown_elements(s, add)
+  for x in pairs(s) do
+    if not add("", x) then
+      return
+    end
+  end
+end
+
+show.class(Set, "set{", "}", shown_elements)
 
 -- set([list[, {name =}]]): a set of the elements of a list or a set.
 return setmetatable(set, {
