@@ -353,7 +353,7 @@ describe("atomic", function()
     assert.equal("5 true", out.setdefault)
     assert.equal("z only 6", out.order)
   end)
-  it("needs a function", function() 
+  it("needs a function", function()
     support.mentions(out["not a function"], "#2 to 'atomic' (function expected, got nil)",
       "#3 to 'modify' (function expected, got number)", "1")
   end)
@@ -450,14 +450,28 @@ describe("wait_change", function()
     d.b = 5
     p:join()
     report("in atomic", try(dict.atomic, d, function() dict.wait_change(d) end))
+    d.n = 0
+    local counter = process.Process(function()
+      for _ = 1, 100 do dict.incr(d, "n") end
+    end):start()
+    report("wait_for", dict.wait_for(d, function(t) return t.n >= 100 and t.n end, 30))
+    counter:join()
+    report("wait_for nothing", dict.wait_for(d, function(t) return t.n < 0 end, 0.01))
+    report("error in wait_for", try(dict.wait_for, d, function() error "mine" end))
   ]]
   it("gives up in time", function() assert.equal("false false timeout", out.timeout) end)
   it("ends for a change", function()
-    for _, name in ipairs { "changed", "made", "removed", "table", "anything", "atomic", "clear" } do
+    local names = { "changed", "made", "removed", "table", "anything", "atomic", "clear" }
+    for _, name in ipairs(names) do
       assert.equal("true", out[name])
     end
   end)
   it("of the key only", function() assert.equal("false timeout", out["other key"]) end)
+  it("has a brother that waits until something is true", function()
+    assert.equal("100", out.wait_for)
+    assert.equal("false timeout", out["wait_for nothing"])
+    support.mentions(out["error in wait_for"], "mine")
+  end)
   it("is an error where nobody could change it", function()
     support.mentions(out["in atomic"], "wait_change", "atomic")
   end)

@@ -18,6 +18,7 @@ local dict = {
   popitem = core.popitem,
   setdefault = core.setdefault,
   wait_change = core.wait_change,
+  wait_for = core.wait_for,
 }
 
 -- keys(d), values(d), items(d): plain lists, in the order of insertion; items are {key, value}.
@@ -45,7 +46,8 @@ end
 -- Raises in the name of a function if f, its argument, cannot be called.
 local function check_callable(f, name, argument)
   if not arguments.is_callable(f) then
-    error(("bad argument #%d to '%s' (function expected, got %s)"):format(argument, name, type(f)), 3)
+    error(("bad argument #%d to '%s' (function expected, got %s)"):format(argument, name, type(f)),
+      3)
   end
 end
 

@@ -27,6 +27,7 @@ return setmetatable({
   modify = dict.modify,
   update = dict.update,
   wait_change = dict.wait_change,
+  wait_for = dict.wait_for,
 }, {
   __call = function(_, t, options)
     local ns = core.new_namespace(options)

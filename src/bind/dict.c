@@ -386,6 +386,7 @@ static const luaL_Reg set_methods[] = {{"add", set_add},
                                        {"pop", set_pop},
                                        {"remove", set_discard},
                                        {"wait_change", mpl_dict_wait_change},
+                                       {"wait_for", mpl_dict_wait_for},
                                        {NULL, NULL}};
 static const luaL_Reg dict_metamethods[] = {
     {"__gc", mpl_handle_gc},          {"__len", mpl_dict_len},     {"__newindex", dict_newindex},
@@ -429,6 +430,7 @@ static const luaL_Reg functions[] = {{"new", dict_new},
                                      {"list", mpl_dict_list},
                                      {"begin", mpl_dict_begin_changes},
                                      {"wait_change", mpl_dict_wait_change},
+                                     {"wait_for", mpl_dict_wait_for},
                                      {NULL, NULL}};
 
 /* Registers the classes and puts `dict`, what the Lua part builds upon, into the module table on

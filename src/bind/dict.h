@@ -36,5 +36,6 @@ int mpl_dict_popitem(lua_State *L);
 int mpl_dict_list(lua_State *L);
 int mpl_dict_begin_changes(lua_State *L);
 int mpl_dict_wait_change(lua_State *L);
+int mpl_dict_wait_for(lua_State *L);
 
 #endif

@@ -57,6 +57,12 @@ static int timed_out(lua_State *L, struct mpl_blocking *blocking) {
   return 2;
 }
 
+/* Raises if the wait would be for the caller itself. */
+static void check_not_begun(lua_State *L, const struct mpl_dict *d, const char *name) {
+  if (mpl_dict_is_begun(d, MPL_DICT_THREAD))
+    luaL_error(L, "%s: within atomic of the same dict nobody else can change it", name);
+}
+
 /* wait_change(d[, k[, timeout]]): true as soon as there is another value under k than at the call,
    or, with k nil, as soon as anything was written; false, "timeout". */
 int mpl_dict_wait_change(lua_State *L) {
@@ -66,12 +72,33 @@ int mpl_dict_wait_change(lua_State *L) {
                    .dict = mpl_dict_self(L)};
   mpl_args_end(L, 3);
   w.blocking.deadline = mpl_args_timeout(L, 3);
-  if (mpl_dict_is_begun(w.dict, MPL_DICT_THREAD))
-    return luaL_error(L, "wait_change: within atomic of the same dict nobody else can change it");
+  check_not_begun(L, w.dict, "wait_change");
   if (!lua_isnoneornil(L, 2)) {
     mpl_dict_key_take(L, 2, room, &key);
     w.key = &key;
   }
   w.seen = look(L, &w);
   return mpl_blocking_run(L, &w.blocking);
+}
+
+/* wait_for(d, f[, timeout]): calls f(d) until it is true, again whenever anything was written: its
+   value. When the time is up: its last value and "timeout". No change is missed. */
+int mpl_dict_wait_for(lua_State *L) {
+  struct wait w = {.blocking = {.attempt = attempt, .timed_out = timed_out},
+                   .dict = mpl_dict_self(L)};
+  luaL_checkany(L, 2);
+  mpl_args_end(L, 3);
+  w.blocking.deadline = mpl_args_timeout(L, 3);
+  check_not_begun(L, w.dict, "wait_for");
+  for (bool late = false;;) {
+    lua_settop(L, 3);
+    w.seen = look(L, &w);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    if (lua_toboolean(L, 4)) return 1;
+    if (late) return lua_pushliteral(L, "timeout"), 2;
+    mpl_blocking_run(L, &w.blocking);
+    late = !lua_toboolean(L, 5);
+  }
 }
