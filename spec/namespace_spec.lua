@@ -6,7 +6,9 @@ describe("a Namespace", function()
   local out = support.fixture [[
     local Namespace = process.Namespace
     local ns = Namespace()
-    ns.name, ns.job, ns._hidden = "Bob", "Builder", "hidden"
+    ns.name = "Bob"
+    ns.job = "Builder"
+    ns._hidden = "hidden"
     report("shown", ns)
     ns.job = nil
     report("deleted", ns, ns.job, ns._hidden)
@@ -14,7 +16,8 @@ describe("a Namespace", function()
     report("names", try(function() ns[1] = 2 end))
     report("names read", try(function() return ns[1] end))
     report("given", try(Namespace, { 5 }))
-    ns.wait_change, ns.incr = 1, 2
+    ns.wait_change = 1
+    ns.incr = 2
     report("data only", ns.wait_change, ns.incr)
     local names = {}
     for name in pairs(ns) do names[#names + 1] = name end
