@@ -354,7 +354,7 @@ describe("atomic", function()
     assert.equal("1 1 nil", out["after clear"])
     assert.equal("y 2", out.popitem)
     assert.equal("5 true", out.setdefault)
-    assert.equal("z only 6", out.order)
+    assert.equal("only z 6", out.order)
   end)
   it("needs a function", function()
     support.mentions(out["not a function"], "#2 to 'atomic' (function expected, got nil)",
