@@ -153,7 +153,8 @@ local function dead_links(page, path)
   return dead
 end
 
--- Names of what the module has, each as the manual writes it: "process.Lock", "lock:acquire".
+-- Names of what the module has, each as the manual writes it: "process.Lock", "lock:acquire", and
+-- "`incr(d, k" for functions beside a class whose objects have none.
 local function names_of(process)
   local names = {}
   for name in pairs(process) do names[#names + 1] = name end
@@ -176,7 +177,10 @@ local function missing(names, text)
   local list = {}
   for _, name in ipairs(names) do
     local prefix = name:sub(1, 1) == ":" and "%a" or "process%."
-    if not text:find(prefix .. name .. "%f[^%w_]") then list[#list + 1] = name end
+    local is_function = prefix == "%a" and text:find("`" .. name:sub(2) .. "(", 1, true)
+    if not is_function and not text:find(prefix .. name .. "%f[^%w_]") then
+      list[#list + 1] = name
+    end
   end
   return list
 end

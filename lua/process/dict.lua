@@ -38,7 +38,7 @@ end
 -- too.
 function dict.copy(d, options)
   if options and options.deep then
-    return require "process.share".plain(d)
+    return require "process.nested".plain(d)
   end
   return list(d, "copy")
 end

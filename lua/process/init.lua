@@ -12,8 +12,8 @@ local manager = require "process.manager"
 local dict = require "process.dict"
 local exit = require "process.exit"
 local namespace = require "process.namespace"
+local nested = require "process.nested"
 local set = require "process.set"
-local share = require "process.share"
 local wait = require "process.wait"
 
 -- fork(): the raw call: 0 in the child, the pid in the parent; nil, message, errno. The child is a
@@ -55,7 +55,7 @@ local process = {
   dict = dict,
   set = set,
   Namespace = namespace,
-  share = share.share,
+  share = nested.share,
 
   atexit = exit.atexit,
   cpu_count = core.cpu_count,
