@@ -292,7 +292,9 @@ end)
 describe("atomic", function()
   local out = support.fixture [[
     local dict = process.dict
-    local d = dict{ a = 100, b = 0 }
+    local d = dict()
+    d.a = 100
+    d.b = 0
     report("results", dict.atomic(d, function(t)
       t.a, t.b = t.a - 30, t.b + 30
       t.new = "x"
