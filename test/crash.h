@@ -17,7 +17,8 @@
 **   level 2   after each n all m = 1, 2, ... until the recovery completes, once recovering at once
 **             and once taking the locks first. A helper that does not die tells what each death
 **             would leave (crash_state.h); those that would leave what another has left are not
-**             tried again. Under AddressSanitizer, where a fork is dear, one in CRASH_EVERY is.
+**             tried again. Under AddressSanitizer, where a fork is dear, and in programs that say
+**             CRASH_SAMPLED, only one in CRASH_FIRST of the n and one in CRASH_SECOND of the m.
 **   two       random pairs of operations, of which one is stopped at a random point, the other dies
 **             at one meanwhile, and then the first.
 **   mutants   the operation with one entry of its journal left out (base/point.h), for each entry:
@@ -61,7 +62,7 @@ static inline void crash_sweep_recovery(struct crash_stage *stage, unsigned long
   mpl_add64_ar(&tally->again, crash_trace[0]);
   for (unsigned long m = 1; m <= crash_trace[0]; m++) {
     if (!crash_is_new(crash_seen, 2 * crash_trace[m] + finished)) continue;
-    if (crash_random(n << 20 | m) % CRASH_EVERY != 0) continue;
+    if (crash_random(n << 20 | m) % CRASH_SECOND != 0) continue;
     helper.point = m;
     crash_restore(&stage->after);
     crash_expect(crash_do(&helper) == CRASH_DIED && crash_survive(stage, finished, false),
@@ -73,6 +74,7 @@ static inline void crash_sweep_recovery(struct crash_stage *stage, unsigned long
 /* One worker's share of the points. */
 static inline void crash_sweep_points(struct crash_stage *stage, unsigned long first,
                                       struct crash_tally *tally) {
+  const uint64_t op = (uint64_t)(stage->op - crash_ops);
   bool finished = false;
   for (unsigned long n = first; !finished; n += CRASH_WORKERS) {
     struct crash_part victim = crash_victim(stage, n);
@@ -87,6 +89,7 @@ static inline void crash_sweep_points(struct crash_stage *stage, unsigned long f
     crash_restore(&stage->after);
     crash_expect(crash_survive(stage, finished, true), stage->op, "a lock of the dead", n, 0);
     mpl_add64_ar(&tally->points, !finished);
+    if (crash_random(op << 20 | n) % CRASH_FIRST != 0) continue;
     crash_sweep_recovery(stage, n, finished, false, tally);
     crash_sweep_recovery(stage, n, finished, true, tally);
   }

@@ -27,14 +27,19 @@
 #define CRASH_REACH 300 /* points after its entry at which a mutant is looked for */
 
 #if defined(__SANITIZE_ADDRESS__)
-#define CRASH_EVERY 40 /* of level 2 one in so many trials, chosen by the seed */
+/* Level 2 follows one in so many first deaths, and of what could follow there one in so many
+   second deaths is tried; the seed chooses. */
+#define CRASH_FIRST 8
+#define CRASH_SECOND 20
 #define CRASH_PAIRS 60
 #define CRASH_MUTANTS 0
 #else
 #if defined(CRASH_SAMPLED)
-#define CRASH_EVERY CRASH_SAMPLED /* by a program that would take too long */
+#define CRASH_FIRST CRASH_SAMPLED /* by a program that would take too long */
+#define CRASH_SECOND CRASH_SAMPLED
 #else
-#define CRASH_EVERY 1
+#define CRASH_FIRST 1
+#define CRASH_SECOND 1
 #endif
 #define CRASH_PAIRS 400
 #define CRASH_MUTANTS 1

@@ -4,7 +4,7 @@
 ** The packets that are on their way are in the kernel. They are kept beside the arena: taken out,
 ** noted, with the descriptors that they carry, and sent again.
 */
-/* Of level 2 one in so many; CFLAGS=-DCRASH_SAMPLED=1 sweeps all of it. */
+/* Level 2 for one in so many first deaths; CFLAGS=-DCRASH_SAMPLED=1 sweeps all of it. */
 #if !defined(CRASH_SAMPLED)
 #define CRASH_SAMPLED 6
 #endif

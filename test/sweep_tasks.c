@@ -1,7 +1,7 @@
 /*
 ** The crash sweep of queues that keep account of their items: see crash.h.
 */
-/* Of level 2 one in so many; CFLAGS=-DCRASH_SAMPLED=1 sweeps all of it. */
+/* Level 2 for one in so many first deaths; CFLAGS=-DCRASH_SAMPLED=1 sweeps all of it. */
 #if !defined(CRASH_SAMPLED)
 #define CRASH_SAMPLED 6
 #endif

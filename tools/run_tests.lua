@@ -3,7 +3,8 @@
 --   lua5.4 tools/run_tests.lua [--label WORD] [--mpl PATH] [--so DIR] [--timeout SECONDS]
 --     [--jobs N] TEST...
 --
--- Up to N tests (2) run at a time, and are reported in their order.
+-- Up to N tests (3, for some sleep most of their time) run at a time. They start in the order given
+-- and are reported as they end.
 --
 -- A TEST is a program (runs as it is), a busted file (*_spec.lua, run by busted under mpl) or
 -- another Lua file (run by mpl). It has passed if its exit status is 0 and it did not say otherwise
@@ -12,7 +13,7 @@
 --
 -- Tests find the mpl to start in the environment variable MPL, the folder of process.so in MPL_SO.
 
-local options = { label = "", mpl = "mpl", so = "", timeout = "300", jobs = "2" }
+local options = { label = "", mpl = "mpl", so = "", timeout = "300", jobs = "3" }
 
 -- Takes the options off the list of arguments; what is left are the tests.
 local function read_arguments(list)
@@ -43,10 +44,6 @@ end
 
 local function absolute(path)
   return path:sub(1, 1) == "/" and path or first_line("pwd") .. "/" .. path
-end
-
-local function now()
-  return tonumber(first_line("date +%s.%N"))
 end
 
 -- Counts of busted's closing line. What is pending has not been tested, so it has not passed.
@@ -83,40 +80,62 @@ local function command_of(test)
   return quote(absolute(test)), plain_counts
 end
 
--- Starts a test under a time limit that also ends what the test has started. It is over when its
--- output is.
-local function start(test)
-  local command, counts = command_of(test)
+-- The program that runs test number i under a time limit that also ends what the test has started.
+-- It is over when its output is, which stays in the folder beside its exit status; then it says so.
+local function script_of(test, i, folder)
+  local command = command_of(test)
   local whole = "exec env MPL=" .. quote(absolute(options.mpl)) .. " MPL_SO="
     .. quote(absolute(options.so)) .. " " .. command
-  local limited = ("timeout -k 10 %s sh -c %s 2>&1 </dev/null; s=$?; echo; date +%%s.%%N; exit $s")
-    :format(options.timeout, quote(whole))
-  return { test = test, counts = counts, began = now(), pipe = assert(io.popen(limited)) }
+  return ("began=$(date +%%s.%%N); cd %s || exit\n"):format(quote(absolute(".")))
+    .. ("{ timeout -k 10 %s sh -c %s; echo $? >%s/%d.status; } 2>&1 </dev/null | cat >%s/%d.out\n")
+      :format(options.timeout, quote(whole), folder, i, folder, i)
+    .. ('echo %d "$began" "$(date +%%s.%%N)"\n'):format(i)
 end
 
--- Waits for the end of a test, whose exit status is 124 or 137 if its time was up, and reports it.
-local function finish(running)
-  local output, ended = running.pipe:read("a"):match("^(.-)\n([%d.]+)\n$")
-  local _, _, status = running.pipe:close()
-  local passed, failed = running.counts(output, status)
+local function read_file(name)
+  local file <close> = assert(io.open(name))
+  return file:read("a")
+end
+
+local function write_file(name, text)
+  local file <close> = assert(io.open(name, "w"))
+  assert(file:write(text))
+end
+
+-- Starts all tests; the pipe has a line "number began ended" for each, as they end.
+local function start(tests, folder)
+  for i, test in ipairs(tests) do
+    write_file(("%s/%d.sh"):format(folder, i), script_of(test, i, folder))
+  end
+  return assert(io.popen(("seq %d | xargs -P %s -I{} sh %s/{}.sh"):format(#tests, options.jobs,
+    folder)))
+end
+
+-- Reports a test that is over. Its exit status is 124 or 137 if its time was up.
+local function report(test, stem, seconds)
+  local _, counts = command_of(test)
+  local output, status = read_file(stem .. ".out"), tonumber(read_file(stem .. ".status"))
+  local passed, failed = counts(output, status)
   passed, failed = judge(passed, failed, status)
   local word = failed == 0 and "ok    " or "FAILED"
-  print(("%s %-40s %4d passed %6.1f s"):format(word, running.test, passed,
-    tonumber(ended) - running.began))
+  print(("%s %-40s %4d passed %6.1f s"):format(word, test, passed, seconds))
   if failed > 0 then print(output .. "exit status " .. status) end
   io.stdout:flush()
   return passed, failed
 end
 
 local function main(tests)
-  local all_passed, all_failed, running = 0, 0, {}
-  for i = 1, #tests do
-    for ahead = i, math.min(i + tonumber(options.jobs) - 1, #tests) do
-      running[ahead] = running[ahead] or start(tests[ahead])
-    end
-    local passed, failed = finish(running[i])
-    all_passed, all_failed = all_passed + passed, all_failed + failed
+  local all_passed, all_failed, left = 0, 0, #tests
+  local folder = first_line("mktemp -d")
+  local pipe = start(tests, folder)
+  for line in pipe:lines() do
+    local i, began, ended = line:match("^(%d+) ([%d.]+) ([%d.]+)$")
+    local passed, failed = report(tests[tonumber(i)], folder .. "/" .. i, ended - began)
+    all_passed, all_failed, left = all_passed + passed, all_failed + failed, left - 1
   end
+  local ran = pipe:close() and left == 0
+  os.execute("rm -r " .. quote(folder))
+  assert(ran, "not all tests have run")
   local label = options.label ~= "" and options.label .. " " or ""
   print(("%s%d passed, %d failed"):format(label, all_passed, all_failed))
   return all_failed == 0 and all_passed > 0
