@@ -114,6 +114,14 @@ describe("MPL_LEAKS=1", function()
     assert.equal(0, support.count(result.stderr, "Queue"))
   end)
 
+  it("has one line for an object, whatever its name, none for the lock in it", function()
+    local result = support.run([[
+      value, c = process.Value("i", 1, { name = "a\nb" }), process.Condition{ name = "c" }
+    ]], LISTED)
+    assert.equal("mpl: still referred to at the end of the program:\n" ..
+      "  Value 'a?b', held by MainProcess\n  Condition 'c', held by MainProcess\n", result.stderr)
+  end)
+
   it("is silent if nothing is left", function()
     local result = support.run([[
       local lock, q = process.Lock(), process.Queue()

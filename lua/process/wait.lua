@@ -22,16 +22,19 @@ local function wait(objects, timeout)
     error("bad argument #1 to 'wait' (list expected, got " .. type(objects) .. ")", 2)
   elseif #objects == 0 and timeout == nil then
     error("wait: nothing to wait for, and no timeout: this would never end", 2)
+  elseif timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
+    error(("bad argument #2 to 'wait' (number of seconds expected, got %s)"):format(
+      timeout ~= timeout and "NaN" or type(timeout)), 2)
   end
   local list = {}
   for i = 1, #objects do
     list[i] = waitable(objects[i], i)
   end
-  local ready, bad = core.wait(list, timeout)
+  local ready, bad, fault = core.wait(list, timeout)
   if not ready and type(bad) == "string" then
     error("wait: " .. bad, 2)
   elseif not ready then
-    error(UNFIT:format(bad, tostring(objects[bad]), "cannot be waited for"), 2)
+    error(UNFIT:format(bad, tostring(objects[bad]), fault), 2)
   end
   for i = 1, #ready do
     ready[i] = objects[ready[i]]

@@ -79,9 +79,8 @@ const char *mpl_args_text(enum mpl_status status) {
 
 /* Raises it. */
 int mpl_args_raise(lua_State *L, enum mpl_status status) {
-  luaL_where(L, 1);
   lua_pushstring(L, mpl_args_text(status));
-  lua_concat(L, 2);
+  mpl_args_add_place(L);
   if (status == MPL_NOMEM || status == MPL_NOPRIVATE) {
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &memory_key);
@@ -112,13 +111,21 @@ bool mpl_args_lacked_memory(lua_State *L, int status) {
    count; "" if there is none. */
 void mpl_args_place(lua_State *L) {
   lua_Debug d;
-  for (int level = 1; lua_getstack(L, level, &d); level++) {
+  for (int level = 0; lua_getstack(L, level, &d); level++) {
     lua_getinfo(L, "Sl", &d);
     if (d.currentline <= 0 || strncmp(d.source, "@process/", 9) == 0) continue;
     lua_pushfstring(L, "%s:%d", d.short_src, d.currentline);
     return;
   }
   lua_pushliteral(L, "");
+}
+
+/* Puts that place in front of the message on top, where there is one. */
+void mpl_args_add_place(lua_State *L) {
+  mpl_args_place(L);
+  lua_pushstring(L, lua_rawlen(L, -1) > 0 ? ": " : "");
+  lua_rotate(L, -3, 2);
+  lua_concat(L, 3);
 }
 
 /* That all processes are asleep is said at once, with a line for each, but once: it concerns more than the
@@ -135,9 +142,8 @@ static int raise_deadlock(lua_State *L, bool at_end) {
     said = hash;
     report = "deadlock: all processes are asleep";
   }
-  mpl_args_place(L);
-  const char *place = lua_tostring(L, -1);
-  lua_pushfstring(L, "%s%s%s", place, *place != '\0' ? ": " : "", report);
+  lua_pushstring(L, report);
+  mpl_args_add_place(L);
   return lua_error(L);
 }
 

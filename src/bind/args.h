@@ -19,6 +19,7 @@ int mpl_args_refuse(lua_State *L, const char *class_name, const char *text);
 int mpl_args_raise(lua_State *L, enum mpl_status status);
 bool mpl_args_options(lua_State *L, int idx, const char *const *known);
 void mpl_args_place(lua_State *L);
+void mpl_args_add_place(lua_State *L);
 int mpl_args_deadlock(lua_State *L);
 bool mpl_args_lacked_memory(lua_State *L, int status);
 int mpl_args_deadlock_at_end(lua_State *L);

@@ -13,6 +13,7 @@
 /* The element type of the letter at 1. */
 static const struct mpl_cells_type *check_type(lua_State *L) {
   size_t n = 0;
+  if (lua_isnone(L, 1)) luaL_argerror(L, 1, "type expected, got no value: " MPL_CELLS_LETTERS);
   const char *letter = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &n) : NULL;
   const struct mpl_cells_type *type = n == 1 ? mpl_cells_type_of(*letter) : NULL;
   if (type == NULL)
@@ -196,6 +197,13 @@ int mpl_cells_method_get_obj(lua_State *L, const struct mpl_cells *cells) {
   lock_of(L, cells);
   lua_settop(L, 1);
   return 1;
+}
+
+/* In an __index: pushes the method of the key at 2. Raises `fault`, with the key, if there is none. */
+void mpl_cells_push_method(lua_State *L, const char *fault) {
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL)
+    luaL_error(L, fault, luaL_tolstring(L, 2, NULL));
 }
 
 /*

@@ -24,6 +24,7 @@ int mpl_cells_method_add(lua_State *L, struct mpl_cells *cells, uint64_t at, int
 int mpl_cells_method_exchange(lua_State *L, struct mpl_cells *cells, uint64_t at, int idx);
 int mpl_cells_method_compare_and_set(lua_State *L, struct mpl_cells *cells, uint64_t at, int idx);
 int mpl_cells_method_get_lock(lua_State *L, const struct mpl_cells *cells);
+void mpl_cells_push_method(lua_State *L, const char *fault);
 int mpl_cells_method_get_obj(lua_State *L, const struct mpl_cells *cells);
 void mpl_cells_class(lua_State *L, enum mpl_object_type kind, const struct mpl_class *class,
                      lua_CFunction index);

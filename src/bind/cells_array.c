@@ -1,8 +1,8 @@
 /*
 ** process.Array: see cells.c for what makes it.
 **
-** An index counts from 1. Only the parts that slice and bytes copy may be said with negative
-** indexes, as string.sub has them.
+** An index counts from 1. Only the parts that slice and bytes copy and fill fills may be said with
+** negative indexes, as string.sub has them.
 */
 #include <limits.h>
 #include <string.h>
@@ -67,7 +67,7 @@ static int array_index(lua_State *L) {
   } else if (is_value(L, cells)) {
     push_text(L, cells);
   } else {
-    lua_rawget(L, lua_upvalueindex(2));
+    mpl_cells_push_method(L, "Array: no field '%s' (an index is an integer)");
   }
   return 1;
 }
@@ -162,13 +162,15 @@ static int array_assign(lua_State *L) {
   return 0;
 }
 
-/* a:fill(v[, i[, j]]): sets all of them, or those from i to j. */
+/* a:fill(v[, i[, j]]): sets all of them, or those from i to j, which must be there. */
 static int array_fill(lua_State *L) {
   struct mpl_cells *cells = self(L);
   union mpl_cell v = mpl_cells_check(L, 2, &cells->type);
   lua_Integer n = (lua_Integer)cells->count;
   lua_Integer i = luaL_optinteger(L, 3, 1), j = luaL_optinteger(L, 4, n);
   mpl_args_end(L, 4);
+  if (i < 0) i += n + 1;
+  if (j < 0) j += n + 1;
   luaL_argcheck(L, i >= 1 && i <= n + 1, 3, "not within the array");
   luaL_argcheck(L, j >= i - 1 && j <= n, 4, "not within the array, or before the first");
   uint64_t bits = mpl_cells_encode(&cells->type, v);

@@ -39,11 +39,13 @@ const char *mpl_cells_domain(lua_State *L, const struct mpl_cells_type *type) {
 
 /* Pushes, and returns, why the type does not take the value at idx: the domain and ", not 300". */
 const char *mpl_cells_refusal(lua_State *L, int idx, const struct mpl_cells_type *type) {
+  const int found = lua_type(L, idx); /* no argument now, it would be the domain later */
   idx = lua_absindex(L, idx);
   const char *domain = mpl_cells_domain(L, type);
-  if (lua_type(L, idx) == LUA_TNUMBER)
+  if (found == LUA_TNONE) return lua_pushfstring(L, "%s, got no value", domain);
+  if (found == LUA_TNUMBER)
     return lua_pushfstring(L, "%s, not %s", domain, luaL_tolstring(L, idx, NULL));
-  if (lua_type(L, idx) == LUA_TSTRING)
+  if (found == LUA_TSTRING)
     return lua_pushfstring(L, "%s, not a string of %I bytes", domain,
                            (LUAI_UACINT)lua_rawlen(L, idx));
   return lua_pushfstring(L, "%s, not %s", domain, luaL_typename(L, idx));

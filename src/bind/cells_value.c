@@ -26,7 +26,7 @@ static int value_index(lua_State *L) {
   if (is_value(L)) {
     mpl_cells_push_at(L, cells, 0);
   } else {
-    lua_rawget(L, lua_upvalueindex(2));
+    mpl_cells_push_method(L, "Value: no field '%s' (its number is v.value)");
   }
   return 1;
 }

@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "bind/args.h"
 #include "proc/child.h"
 #include "proc/signal.h"
 #include "shm/slot.h"
@@ -27,9 +28,8 @@ static int raise_interrupted(lua_State *L) {
   uint64_t expected = MPL_SLOT_INTERRUPT_OWN;
   mpl_signal_take(MPL_SIGNAL_INTERRUPT);
   own = mpl_self != NULL && mpl_cas64_ar(&mpl_self->interrupt, &expected, MPL_SLOT_INTERRUPT_NONE);
-  luaL_where(L, 1);
   lua_pushliteral(L, "interrupted!");
-  lua_concat(L, 2);
+  mpl_args_add_place(L);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &error_key);
   return lua_error(L);

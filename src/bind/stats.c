@@ -8,6 +8,8 @@
 
 #include "bind/args.h"
 #include "bind/module.h"
+#include "ds/cells.h"
+#include "ds/condition.h"
 #include "shm/deadlock.h"
 #include "shm/recover.h"
 #include "shm/reflist.h"
@@ -22,6 +24,8 @@ struct found {
   uint64_t refs;
   uint64_t held; /* how many processes refer to it */
   uint64_t holder; /* identity of one of them */
+  uint64_t lock; /* of a Value, Array or Condition; 0: none */
+  bool is_part; /* it is such a lock */
   char label[MPL_OBJECT_LABEL];
 };
 
@@ -31,6 +35,17 @@ struct inventory {
   struct found found[];
 };
 
+/* Id of the lock that an object refers to; 0: none. */
+static uint64_t lock_of(const struct mpl_object *entry) {
+  const void *body = mpl_object_body_of(entry);
+  switch (mpl_load64_rlx(&entry->type)) {
+    case MPL_TYPE_VALUE:
+    case MPL_TYPE_ARRAY: return mpl_load64_rlx(&((const struct mpl_cells *)body)->lock);
+    case MPL_TYPE_CONDITION: return mpl_condition_lock(body);
+    default: return 0;
+  }
+}
+
 static void note(void *arg, const struct mpl_object *entry) {
   struct inventory *all = arg;
   if (all->n == all->room) return;
@@ -39,6 +54,8 @@ static void note(void *arg, const struct mpl_object *entry) {
   f->type = (enum mpl_object_type)mpl_load64_rlx(&entry->type);
   f->refs = mpl_load64_rlx(&entry->refs);
   f->held = f->holder = 0;
+  f->lock = lock_of(entry);
+  f->is_part = false;
   memcpy(f->label, mpl_object_label_of(mpl_object_body_of(entry)), MPL_OBJECT_LABEL);
 }
 
@@ -137,20 +154,33 @@ struct holding {
   uint64_t ident;
 };
 
-/* The process of h->ident refers to an object. The inventory is in the order of indices. */
-static void note_holder(void *arg, uint64_t id) {
-  struct holding *h = arg;
-  uint64_t low = 0, high = h->all->n;
+/* The object with this id in the inventory, which is in the order of indices; NULL if it is not. */
+static struct found *find(struct inventory *all, uint64_t id) {
+  uint64_t low = 0, high = all->n;
   while (low < high) {
     uint64_t mid = (low + high) / 2;
-    if ((h->all->found[mid].id & UINT32_MAX) < (id & UINT32_MAX))
+    if ((all->found[mid].id & UINT32_MAX) < (id & UINT32_MAX))
       low = mid + 1;
     else
       high = mid;
   }
-  if (low == h->all->n || h->all->found[low].id != id) return;
-  h->all->found[low].held++;
-  h->all->found[low].holder = h->ident;
+  return low == all->n || all->found[low].id != id ? NULL : &all->found[low];
+}
+
+/* The process of h->ident refers to an object. */
+static void note_holder(void *arg, uint64_t id) {
+  struct holding *h = arg;
+  struct found *f = find(h->all, id);
+  if (f == NULL) return;
+  f->held++;
+  f->holder = h->ident;
+}
+
+static void note_parts(struct inventory *all) {
+  for (uint64_t i = 0; i < all->n; i++) {
+    struct found *lock = all->found[i].lock != 0 ? find(all, all->found[i].lock) : NULL;
+    if (lock != NULL) lock->is_part = true;
+  }
 }
 
 /* "Queue #3 made at x.lua:5, held by P and 2 more processes" or "..., held by other objects". */
@@ -165,7 +195,8 @@ static void push_line(lua_State *L, const struct found *f) {
   lua_concat(L, 2);
 }
 
-/* referenced(): a line of text for each object that somebody refers to, in a list. */
+/* referenced(): a line of text for each object that somebody refers to, in a list. A lock that is
+   only a part of another object goes without saying. */
 static int referenced(lua_State *L) {
   mpl_recover_all();
   mpl_reflist_sweep();
@@ -174,10 +205,13 @@ static int referenced(lua_State *L) {
     struct holding h = {.all = all, .ident = mpl_slot_ident(mpl_slot_at(i))};
     if (is_member(mpl_slot_at(i))) mpl_reflist_each(mpl_slot_at(i), note_holder, &h);
   }
+  note_parts(all);
   lua_createtable(L, (int)all->n, 0);
+  lua_Integer n = 0;
   for (uint64_t i = 0; i < all->n; i++) {
+    if (all->found[i].is_part && all->found[i].held == 0) continue;
     push_line(L, &all->found[i]);
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
+    lua_rawseti(L, -2, ++n);
   }
   return 1;
 }

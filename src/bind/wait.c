@@ -2,6 +2,7 @@
 ** What process.wait (lua/process/wait.lua) is made of: one look at many things, and one sleep for
 ** all.
 */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,14 +103,28 @@ static void add_object(struct wait *w, struct mpl_ec *ec, const void *body) {
   if (life != NULL) add(w, &life->ended);
 }
 
-/* Enters the value on top of the stack, an element of the list, and pops it. False if it cannot be waited
-   for. */
+/* Whether the userdata at idx is the handle of an object that this process has closed. */
+static bool is_closed_handle(lua_State *L, int idx) {
+  const struct mpl_handle *h = lua_touserdata(L, idx);
+  return lua_type(L, idx) == LUA_TUSERDATA && lua_rawlen(L, idx) == sizeof *h &&
+         mpl_class_is(L, idx, h->class) && h->closed;
+}
+
+/* Why the value on top of the stack cannot be waited for. */
+static const char *fault_of(lua_State *L) {
+  if (lua_type(L, -1) == LUA_TNUMBER) return "is no open descriptor";
+  if (is_closed_handle(L, -1) || mpl_connection_test(L, -1) != NULL) return "is closed";
+  return "cannot be waited for";
+}
+
+/* Enters the value on top of the stack, an element of the list, and pops it. False if it cannot be
+   waited for. */
 static bool enter(lua_State *L, struct wait *w) {
   struct thing *t = &w->thing[w->n];
   uint64_t id = mpl_handle_id(L, -1);
   if (lua_type(L, -1) == LUA_TNUMBER) {
     lua_Integer fd = lua_tointeger(L, -1);
-    if (fd < 0 || fd > INT_MAX) return false; /* poll passes over those */
+    if (fd < 0 || fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0) return false;
     t->kind = DESCRIPTOR;
     add_descriptor(w, t, (int)fd);
   } else if (lua_type(L, -1) == LUA_TSTRING) { /* an identity, made distinct from a descriptor */
@@ -138,7 +153,7 @@ static bool enter(lua_State *L, struct wait *w) {
 }
 
 /* Makes the wait for the elements of the list at 1, up to the first that cannot be waited for, as
-   userdata on the stack. */
+   userdata on the stack; that element is above it. */
 static struct wait *enter_all(lua_State *L) {
   lua_Integer n = luaL_len(L, 1);
   size_t things = (size_t)n * sizeof(struct thing), fds = (size_t)n * sizeof(struct pollfd);
@@ -168,14 +183,21 @@ static int push_ready(lua_State *L, const struct wait *w) {
   return 1;
 }
 
-/* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout; nil and the
-   index of one that cannot be waited for; nil and text if one must not be used any more. Elements: events, queues, connections, children (handles of
+/* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout; nil, the index of
+   one that cannot be waited for, and why; nil and text if one must not be used any more. Elements: events,
+   queues, connections, children (handles of
    core.child), descriptors (integers), identities of other processes (as strings). */
 static int wait(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   int64_t deadline = mpl_args_timeout(L, 2);
   struct wait *w = enter_all(L);
-  if (w->n < luaL_len(L, 1)) return lua_pushnil(L), lua_pushinteger(L, w->n + 1), 2;
+  if (w->n < luaL_len(L, 1)) {
+    const char *fault = fault_of(L);
+    lua_pushnil(L);
+    lua_pushinteger(L, w->n + 1);
+    lua_pushstring(L, fault);
+    return 3;
+  }
   enum mpl_status s = MPL_OK;
   while (look(w) == 0) {
     if (deadline <= 0) break;

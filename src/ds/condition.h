@@ -21,7 +21,7 @@ struct mpl_condition {
   mpl_a64 first, last;  /* waiters (struct mpl_condition_waiter), 0: none */
   mpl_a64 lock_message; /* a message that holds the reference to the lock (shm/message.h) */
   mpl_a64 entered;      /* how many have ever come */
-  mpl_a64 seen_deaths;  /* how many had been cleaned up after when the dead were last taken out */
+  mpl_a64 seen_deaths;  /* how many had been cleaned up after when no dead was left in the list */
   MPL_ALIGNED struct mpl_ec notified;
 };
 

@@ -100,7 +100,11 @@ struct mpl_object_head *mpl_object_head_of(uint64_t id) {
 /* Labels an object, with what fits of the text; by its maker, before anybody else knows it. */
 void mpl_object_set_label(uint64_t id, const char *label) {
   struct mpl_object *e = find(id);
-  if (e != NULL) snprintf(head_of(mpl_object_body_of(e))->label, MPL_OBJECT_LABEL, "%s", label);
+  if (e == NULL) return;
+  char *own = head_of(mpl_object_body_of(e))->label;
+  snprintf(own, MPL_OBJECT_LABEL, "%s", label);
+  for (; *own != '\0'; own++)
+    if ((unsigned char)*own < ' ' || *own == 0x7f) *own = '?'; /* reports have a line for each */
 }
 
 /* Body of an object of this type that the caller holds a reference to, as long as it does; NULL if
