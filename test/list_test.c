@@ -1,6 +1,6 @@
 /*
-** Lists: against a plain array as their model, places, the gate, snapshots, memory given back, processes
-** killed at any moment, and checkers that see what is wrong.
+** Lists: against a plain array as their model, places, the gate, snapshots, memory given back,
+** processes killed at any moment, and checkers that see what is wrong.
 */
 #include "ds/keep.h"
 #include "ds/list.h"
@@ -48,7 +48,8 @@ static struct mpl_value value_of(const uint32_t *number) {
 static uint32_t number_of(const struct mpl_list_image *image) {
   struct mpl_value v = mpl_list_value_of(image);
   uint32_t number;
-  CHECK(v.message != 0 ? mpl_message_at(v.message)->size == sizeof number : v.size == sizeof number);
+  if (v.message != 0) v.size = mpl_message_at(v.message)->size;
+  CHECK(v.size == sizeof number);
   memcpy(&number, v.message != 0 ? mpl_message_data(v.message) : v.bytes, sizeof number);
   CHECK((v.message != 0) == (number % 3 == 0));
   return number;

@@ -1,6 +1,6 @@
 /*
-** Lists in the torture. Their elements are numbers that can be told from others, as bytes or as messages
-** with a reference to a lock, so that no circle comes about.
+** Lists in the torture. Their elements are numbers that can be told from others, as bytes or as
+** messages with a reference to a lock, so that no circle comes about.
 */
 #ifndef MPL_TEST_TORTURE_LISTS_H
 #define MPL_TEST_TORTURE_LISTS_H

@@ -114,8 +114,27 @@ function list.reverse(l)
 end
 
 -- l:copy(): a plain table of the elements.
-function list.copy(l)
+function list.copy(l, ...)
+  if select("#", ...) > 0 then
+    error("copy: no such argument", 2)
+  end
   return slice(l)
+end
+
+-- Puts the elements of a list or table behind those of a table.
+local function add_to(sum, part)
+  if getmetatable(part) == class then
+    part = slice(part)
+  elseif type(part) ~= "table" then
+    error(("a list and a %s cannot be added (a list and a table can)"):format(type(part)), 3)
+  end
+  return table.move(part, 1, #part, #sum + 1, sum)
+end
+
+-- a + b: a plain table of the elements of two lists, or of a list and a table.
+function class.__add(a, b)
+  local sum = add_to({}, a)
+  return add_to(sum, b)
 end
 
 show.class(class, "list{", "}", show.elements(items))

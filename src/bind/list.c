@@ -1,6 +1,6 @@
 /*
-** process.list: its elements. What concerns many of them at once is in list_whole.c, and what is made of
-** both in lua/process/list_methods.lua.
+** process.list: its elements. What concerns many of them at once is in list_whole.c, and what is
+** made of both in lua/process/list_methods.lua.
 */
 #include "bind/list.h"
 
@@ -34,8 +34,8 @@ static void give_up(struct mpl_blocking *op) {
   if (call->value.message != 0) mpl_content_drop(call->value.message);
 }
 
-/* Runs a call until it did not have to wait. True: it was done; false: there is no such element. Raises
-   for all else. A message that the list has not taken is dropped. */
+/* Runs a call until it did not have to wait. True: it was done; false: there is no such element.
+   Raises for all else. A message that the list has not taken is dropped. */
 bool mpl_list_call(lua_State *L, struct mpl_list_call *call) {
   call->op = (struct mpl_blocking){
       .attempt = attempt, .give_up = give_up, .deadline = MPL_NEVER};
@@ -108,8 +108,8 @@ static int list_index(lua_State *L) {
     return 1;
   }
   if (i < 0)
-    return luaL_error(L, "list: index %I: indexes count from 1 (l[#l] is the last element; slice, pop, "
-                         "insert and modify take negative ones)", (LUAI_UACINT)i);
+    return luaL_error(L, "list: index %I: indexes count from 1 (l[#l] is the last element; slice, "
+                         "pop, insert and modify take negative ones)", (LUAI_UACINT)i);
   call.at = i - 1;
   if (i == 0 || !mpl_list_call(L, &call)) {
     lua_pushnil(L);
@@ -229,7 +229,7 @@ static int list_pop(lua_State *L) {
   }
   uint64_t count = mpl_list_count(call.list);
   if (count > 0 && !lua_isnoneornil(L, 2))
-    luaL_argerror(L, 2, lua_pushfstring(L, "index %I is not within the list (1 to %I, or -1 to -%I)",
+    luaL_argerror(L, 2, lua_pushfstring(L, "index %I is not within the list (1 to %I, -1 to -%I)",
                                         (LUAI_UACINT)i, (LUAI_UACINT)count, (LUAI_UACINT)count));
   lua_pushnil(L);
   lua_pushliteral(L, "empty");

@@ -1,9 +1,9 @@
 /*
 ** process.list: what concerns many elements at once.
 **
-** New elements are collected in a list of the caller's own, which nobody else knows and the collector
-** drops if an error comes in between; the change is one call of ds/list.h. Elements that are read come from
-** a snapshot.
+** New elements are collected in a list of the caller's own, which nobody else knows and the
+** collector drops if an error comes in between; the change is one call of ds/list.h. Elements
+** that are read come from a snapshot.
 */
 #include <limits.h>
 
@@ -32,7 +32,8 @@ static enum mpl_status run_snapshot(struct mpl_list_call *call) {
 }
 
 /* Pushes a snapshot of the elements from i to j, as in string.sub. */
-static struct mpl_list_snapshot *take_snapshot(lua_State *L, struct mpl_list *l, int64_t i, int64_t j) {
+static struct mpl_list_snapshot *take_snapshot(lua_State *L, struct mpl_list *l, int64_t i,
+                                               int64_t j) {
   struct mpl_list_snapshot *s = lua_newuserdatauv(L, sizeof *s, 0);
   *s = (struct mpl_list_snapshot){0};
   mpl_class_push_metatable(L, &snapshot_class);
@@ -98,7 +99,8 @@ int mpl_list_items(lua_State *L) {
 ** A list of the caller's own
 */
 
-/* Pushes the handle of an empty list. It is not known as that of its object: it is never given away. */
+/* Pushes the handle of an empty list. It is not known as that of its object: it is never given
+   away. */
 static struct mpl_handle *push_own(lua_State *L) {
   struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_LIST);
   uint64_t id;
@@ -120,7 +122,8 @@ static enum mpl_status run_append(struct mpl_list_call *call) {
   return mpl_list_insert(call->list, MPL_LIST_THREAD, INT64_MAX, &call->value, &call->op.wait);
 }
 
-/* How many elements the table at idx has: its `n`, where a hole would be an error, or its length. */
+/* How many elements the table at idx has: its `n`, where a hole would be an error, or its length.
+   */
 static lua_Integer length(lua_State *L, int idx) {
   lua_Integer n = lua_getfield(L, idx, "n") == LUA_TNUMBER && lua_isinteger(L, -1)
                       ? lua_tointeger(L, -1)
@@ -233,8 +236,8 @@ static const luaL_Reg gate_metamethods[] = {
     {"__close", gate_close}, {"__gc", gate_close}, {NULL, NULL}};
 static const struct mpl_class gate_class = {"list gate", no_methods, gate_metamethods};
 
-/* list_gate(l): a value until whose closing nobody but this process changes the list. Whoever has the gate
-   already gets a value that does nothing. */
+/* list_gate(l): a value until whose closing nobody but this process changes the list. Whoever has
+   the gate already gets a value that does nothing. */
 static int list_gate(lua_State *L) {
   struct mpl_list *l = mpl_list_self(L);
   struct gate *g = lua_newuserdatauv(L, sizeof *g, 1);

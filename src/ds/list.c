@@ -213,8 +213,8 @@ static bool find(const struct mpl_list *l, int64_t *at) {
 }
 
 /*
-** Copies the cell at a place. Its message, if it has one, is then shared by the caller's hand. MPL_OK;
-** MPL_MISUSE: there is no such element; MPL_SIGNAL, MPL_DAMAGED.
+** Copies the cell at a place. Its message, if it has one, is then shared by the caller's hand.
+** MPL_OK; MPL_MISUSE: there is no such element; MPL_SIGNAL, MPL_DAMAGED.
 */
 enum mpl_status mpl_list_get(struct mpl_list *l, int64_t at, struct mpl_list_image *image) {
   enum mpl_status s = enter(l);
@@ -261,9 +261,9 @@ static enum mpl_status insert(struct mpl_list *l, uint32_t thread, int64_t at,
 }
 
 /*
-** Inserts a value before the element at a place; at the nearer end if there is none. Its message is then
-** the list's, but only if it returns MPL_OK. MPL_BLOCK: the gate is held, and w says by whom;
-** MPL_NOMEM, MPL_SIGNAL, MPL_DAMAGED.
+** Inserts a value before the element at a place; at the nearer end if there is none. Its message
+** is then the list's, but only if it returns MPL_OK. MPL_BLOCK: the gate is held, and w says by
+** whom; MPL_NOMEM, MPL_SIGNAL, MPL_DAMAGED.
 */
 enum mpl_status mpl_list_insert(struct mpl_list *l, uint32_t thread, int64_t at,
                                 const struct mpl_value *v, struct mpl_wait *w) {
@@ -309,9 +309,9 @@ static enum mpl_status set(struct mpl_list *l, uint32_t thread, int64_t at,
 }
 
 /*
-** Puts a value in the place of the element at `at`, or appends it if that is the count. Otherwise as
-** mpl_list_insert; MPL_MISUSE: there is no such element. What nobody refers to any more waits for
-** mpl_object_bury.
+** Puts a value in the place of the element at `at`, or appends it if that is the count. Otherwise
+** as mpl_list_insert; MPL_MISUSE: there is no such element. What nobody refers to any more waits
+** for mpl_object_bury.
 */
 enum mpl_status mpl_list_set(struct mpl_list *l, uint32_t thread, int64_t at,
                              const struct mpl_value *v, struct mpl_wait *w) {
@@ -342,9 +342,9 @@ static struct mpl_list_image take_out(struct mpl_list *l, uint64_t place) {
 }
 
 /*
-** Takes the element at a place out, into *image; its message, if it has one, then lies in the hand.
-** MPL_OK; MPL_MISUSE: there is no such element, or it is not the last and `only_last`; MPL_BLOCK: the gate is held, and w says by whom;
-** MPL_SIGNAL, MPL_DAMAGED.
+** Takes the element at a place out, into *image; its message, if it has one, then lies in the
+** hand. MPL_OK; MPL_MISUSE: there is no such element, or it is not the last and `only_last`;
+** MPL_BLOCK: the gate is held, and w says by whom; MPL_SIGNAL, MPL_DAMAGED.
 */
 enum mpl_status mpl_list_take(struct mpl_list *l, uint32_t thread, int64_t at, bool only_last,
                               struct mpl_list_image *image, struct mpl_wait *w) {
@@ -387,8 +387,8 @@ static enum mpl_status splice(struct mpl_list *l, uint32_t thread, struct mpl_li
 }
 
 /*
-** Appends all elements of `own`, a list that nobody but the caller knows, which is then empty. MPL_OK;
-** MPL_BLOCK: the gate is held, and w says by whom; MPL_NOMEM, MPL_SIGNAL, MPL_DAMAGED.
+** Appends all elements of `own`, a list that nobody but the caller knows, which is then empty.
+** MPL_OK; MPL_BLOCK: the gate is held, and w says by whom; MPL_NOMEM, MPL_SIGNAL, MPL_DAMAGED.
 */
 enum mpl_status mpl_list_splice(struct mpl_list *l, uint32_t thread, struct mpl_list *own,
                                 struct mpl_wait *w) {
@@ -406,8 +406,8 @@ static void tx_exchange(mpl_a64 *a, mpl_a64 *b) {
   mpl_tx_store(b, v);
 }
 
-/* Exchanges all elements with those of `own`, a list that nobody but the caller knows. MPL_OK; MPL_BLOCK:
-   the gate is held, and w says by whom; MPL_SIGNAL, MPL_DAMAGED. */
+/* Exchanges all elements with those of `own`, a list that nobody but the caller knows. MPL_OK;
+   MPL_BLOCK: the gate is held, and w says by whom; MPL_SIGNAL, MPL_DAMAGED. */
 enum mpl_status mpl_list_swap(struct mpl_list *l, uint32_t thread, struct mpl_list *own,
                               struct mpl_wait *w) {
   enum mpl_status s = enter_to_change(l, thread, w);
@@ -456,8 +456,8 @@ static enum mpl_status share(const struct mpl_list_snapshot *s) {
   return status;
 }
 
-/* Copies the part, under the lock. MPL_BLOCK: it has more messages than the *room in the keep; that is then
-   more than enough for them. */
+/* Copies the part, under the lock. MPL_BLOCK: it has more messages than the *room in the keep;
+   that is then more than enough for them. */
 static enum mpl_status copy(struct mpl_list *l, int64_t first, int64_t last,
                             struct mpl_list_snapshot *s, uint64_t *room) {
   uint64_t messages = 0;
@@ -479,8 +479,8 @@ static enum mpl_status copy(struct mpl_list *l, int64_t first, int64_t last,
 
 /*
 ** Makes a copy of the elements from `first` to `last`, said as in string.sub, to be freed by
-** mpl_list_snapshot_free. MPL_OK; MPL_NOMEM, MPL_NOPRIVATE, MPL_SIGNAL or MPL_DAMAGED, and there is nothing
-** to be freed.
+** mpl_list_snapshot_free. MPL_OK; MPL_NOMEM, MPL_NOPRIVATE, MPL_SIGNAL or MPL_DAMAGED, and there
+** is nothing to be freed.
 */
 enum mpl_status mpl_list_snapshot(struct mpl_list *l, int64_t first, int64_t last,
                                   struct mpl_list_snapshot *s) {

@@ -1,17 +1,18 @@
 /*
 ** The list: encoded values in a ring of cells, one block of the heap.
 **
-** A cell has a short value in itself; a longer one, or one with references, is a message to which the
-** cell points. Element i lies in cell (head + i) mod capacity, so both ends grow and shrink without moving
-** anything.
+** A cell has a short value in itself; a longer one, or one with references, is a message to which
+** the cell points. Element i lies in cell (head + i) mod capacity, so both ends grow and shrink
+** without moving anything.
 **
-** Insertion and removal in the middle move the cells of the shorter side by one place, too many for one
-** section. The section that makes the change therefore writes down the move, from which on the operation
-** has happened; then the cells are moved one by one, each by a step that may be done twice. Whoever takes
-** the lock from a holder that died in a move ends it first: nobody else ever sees one.
+** Insertion and removal in the middle move the cells of the shorter side by one place, too many
+** for one section. The section that makes the change therefore writes down the move, from which
+** on the operation has happened; then the cells are moved one by one, each by a step that may be
+** done twice. Whoever takes the lock from a holder that died in a move ends it first: nobody else
+** ever sees one.
 **
-** Changes pass the gate (ds/gate.h). What changes the whole list at once is made in a second list that
-** nobody else knows, which a death frees, and passes over in one section.
+** Changes pass the gate (ds/gate.h). What changes the whole list at once is made in a second list
+** that nobody else knows, which a death frees, and passes over in one section.
 **
 ** A place counts from 0; a negative one from the end, -1 is the last element's.
 */
@@ -26,15 +27,15 @@
 /* Longer values, and those with references to shared objects, are messages. */
 #define MPL_LIST_INLINE 15
 
-/* A copy of a cell. Its first byte is the number of bytes that follow, or MPL_LIST_MESSAGE: then the
-   second word is the message. 0: nothing. */
+/* A copy of a cell. Its first byte is the number of bytes that follow, or MPL_LIST_MESSAGE: then
+   the second word is the message. 0: nothing. */
 struct mpl_list_image {
   uint64_t word[2];
 };
 #define MPL_LIST_MESSAGE 255
 
-/* The gap goes from cell `last - step * left` to cell `last`, one `step` at a time: what lies a step beyond
-   it moves into it. In the end `image`, if it is not nothing, is put into it. */
+/* The gap goes from cell `last - step * left` to cell `last`, one `step` at a time: what lies a
+   step beyond it moves into it. In the end `image`, if it is not nothing, is put into it. */
 struct mpl_list_move {
   mpl_a64 step; /* 1 or -1; 0: there is no move */
   mpl_a64 last;
