@@ -134,7 +134,8 @@ end
 -- a + b: a plain table of the elements of two lists, or of a list and a table.
 function class.__add(a, b)
   local sum = add_to({}, a)
-  return add_to(sum, b)
+  add_to(sum, b)
+  return sum
 end
 
 show.class(class, "list{", "}", show.elements(items))

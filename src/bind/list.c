@@ -37,8 +37,9 @@ static void give_up(struct mpl_blocking *op) {
 /* Runs a call until it did not have to wait. True: it was done; false: there is no such element.
    Raises for all else. A message that the list has not taken is dropped. */
 bool mpl_list_call(lua_State *L, struct mpl_list_call *call) {
-  call->op = (struct mpl_blocking){
-      .attempt = attempt, .give_up = give_up, .deadline = MPL_NEVER};
+  call->op.attempt = attempt;
+  call->op.give_up = give_up;
+  call->op.deadline = MPL_NEVER;
   mpl_blocking_run(L, &call->op);
   if (call->status == MPL_OK) return true;
   if (call->value.message != 0) mpl_content_drop(call->value.message);
@@ -70,13 +71,14 @@ static enum mpl_status run_take_last(struct mpl_list_call *call) {
 ** Values and places
 */
 
-/* Encodes the value at idx, which may lie in call->room. Raises if it cannot be an element. */
-void mpl_list_take_value(lua_State *L, int idx, struct mpl_list_call *call) {
+/* Encodes the value at idx for a call, perhaps into `room`. Raises if it cannot be an element. */
+void mpl_list_take_value(lua_State *L, int idx, unsigned char room[MPL_VALUE_INLINE],
+                         struct mpl_list_call *call) {
   if (lua_isnoneornil(L, idx))
     luaL_argerror(L, idx, "a list holds no nil (pop takes an element out; false may be one)");
-  mpl_content_take(L, idx, call->room, &call->value);
+  mpl_content_take(L, idx, room, &call->value);
   if (call->value.message != 0 || call->value.size <= MPL_LIST_INLINE) return;
-  struct mpl_piece piece = {call->room, call->value.size};
+  struct mpl_piece piece = {room, call->value.size};
   enum mpl_status s =
       mpl_content_message(&piece, 1, piece.size, NULL, 0, &call->value.message);
   if (s != MPL_OK) mpl_args_raise(L, s);
@@ -148,12 +150,13 @@ static int remove_last(lua_State *L, struct mpl_list *l, lua_Integer i) {
 /* l[i] = v; l[#l + 1] = v appends. */
 static int list_newindex(lua_State *L) {
   struct mpl_list_call call = {.list = mpl_list_self(L), .run = run_set};
+  unsigned char room[MPL_VALUE_INLINE];
   lua_Integer i;
   if (!index_of(L, &i)) return no_index(L, call.list);
   if (lua_isnil(L, 3)) return remove_last(L, call.list, i);
   if (i <= 0) return no_index(L, call.list);
   call.at = i - 1;
-  mpl_list_take_value(L, 3, &call);
+  mpl_list_take_value(L, 3, room, &call);
   if (!mpl_list_call(L, &call)) return no_index(L, call.list);
   mpl_object_bury();
   return 0;
@@ -171,8 +174,9 @@ static int list_len(lua_State *L) {
 /* l:append(v) */
 static int list_append(lua_State *L) {
   struct mpl_list_call call = {.list = mpl_list_self(L), .run = run_insert, .at = INT64_MAX};
+  unsigned char room[MPL_VALUE_INLINE];
   mpl_args_end(L, 2);
-  mpl_list_take_value(L, 2, &call);
+  mpl_list_take_value(L, 2, room, &call);
   mpl_list_call(L, &call);
   return 0;
 }
@@ -180,9 +184,10 @@ static int list_append(lua_State *L) {
 /* l:insert(i, v): before element i; at the nearer end if there is none. */
 static int list_insert(lua_State *L) {
   struct mpl_list_call call = {.list = mpl_list_self(L), .run = run_insert};
+  unsigned char room[MPL_VALUE_INLINE];
   call.at = place_of(luaL_checkinteger(L, 2));
   mpl_args_end(L, 3);
-  mpl_list_take_value(L, 3, &call);
+  mpl_list_take_value(L, 3, room, &call);
   mpl_list_call(L, &call);
   return 0;
 }

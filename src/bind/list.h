@@ -23,14 +23,14 @@ struct mpl_list_call {
   struct mpl_list_snapshot *snapshot;
   struct mpl_value value; /* in */
   struct mpl_list_image image; /* out */
-  unsigned char room[MPL_VALUE_INLINE];
 };
 
 extern const struct mpl_class mpl_list_class;
 
 struct mpl_list *mpl_list_self(lua_State *L);
 bool mpl_list_call(lua_State *L, struct mpl_list_call *call);
-void mpl_list_take_value(lua_State *L, int idx, struct mpl_list_call *call);
+void mpl_list_take_value(lua_State *L, int idx, unsigned char room[MPL_VALUE_INLINE],
+                         struct mpl_list_call *call);
 
 int mpl_list_method_clear(lua_State *L);
 int mpl_list_method_extend(lua_State *L);

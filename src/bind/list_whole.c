@@ -148,10 +148,11 @@ static void fill(lua_State *L, struct mpl_list *l, int idx) {
   lua_Integer n = length(L, idx);
   for (lua_Integer i = 1; i <= n; i++) {
     struct mpl_list_call call = {.list = l, .run = run_append};
+    unsigned char room[MPL_VALUE_INLINE];
     if (lua_geti(L, idx, i) == LUA_TNIL)
       luaL_argerror(L, idx, lua_pushfstring(L, "element %I is nil, which a list does not hold",
                                             (LUAI_UACINT)i));
-    mpl_list_take_value(L, -1, &call);
+    mpl_list_take_value(L, -1, room, &call);
     mpl_list_call(L, &call);
     lua_pop(L, 1);
   }
