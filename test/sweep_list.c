@@ -22,8 +22,15 @@ static struct {
   uint32_t armed;
 } s;
 
+static void prepare_letter(void) {
+  s.message = world_letter(1);
+}
+
 static struct mpl_value value_of(const char *letter) {
-  if (*letter == 'M') return (struct mpl_value){.message = world_letter(1)};
+  if (*letter == 'M' && s.message == 0) prepare_letter();
+  mpl_off message = s.message;
+  s.message = 0;
+  if (*letter == 'M') return (struct mpl_value){.message = message};
   return (struct mpl_value){.bytes = letter, .size = 1};
 }
 
@@ -131,17 +138,12 @@ static void make_full(void) {
   make("aMb", &s.id, &s.list);
 }
 
-static void make_plain(void) {
-  make("abc", &s.id, &s.list);
-}
-
 /*
 ** One element
 */
 
 static void setup_first(void) { scene("", "x"); }
 static void setup_append(void) { scene("ab", "abx"); }
-static void setup_append_message(void) { scene("ab", "abM"); }
 static void setup_append_grow(void) { scene("abcdefgh", "abcdefghx"); }
 static void setup_prepend(void) { scene("ab", "xab"); }
 static void setup_near_begin(void) { scene("abcdefg", "abxcdefg"); }
@@ -150,7 +152,6 @@ static void setup_middle_message(void) { scene("aMcdMg", "aMMcdMg"); }
 static void setup_middle_grow(void) { scene("abcdefgh", "abcxdefgh"); }
 
 static void append(void) { insert_at(s.list, INT64_MAX, "x"); }
-static void append_message(void) { insert_at(s.list, INT64_MAX, "M"); }
 static void prepend(void) { insert_at(s.list, 0, "x"); }
 static void insert_near_begin(void) { insert_at(s.list, 2, "x"); }
 static void insert_near_end(void) { insert_at(s.list, -3, "x"); }
@@ -159,7 +160,6 @@ static void insert_grow(void) { insert_at(s.list, 3, "x"); }
 
 static void setup_set(void) { scene("abc", "axc"); }
 static void setup_set_messages(void) { scene("aMcM", "aMcM"); }
-static void setup_set_over_message(void) { scene("aMc", "axc"); }
 
 static void set_at(int64_t at, const char *letter) {
   struct mpl_wait w = MPL_WAIT_INIT;
@@ -173,14 +173,12 @@ static void set_message(void) { set_at(1, "M"); }
 static void set_append(void) { set_at(2, "x"); }
 
 static void setup_pop(void) { scene("abx", "ab"); }
-static void setup_pop_message(void) { scene("aMbM", "aMb"); }
 static void setup_pop_first(void) { scene("xab", "ab"); }
 static void setup_take_near_begin(void) { scene("abxcdefg", "abcdefg"); }
 static void setup_take_near_end(void) { scene("abcdexfg", "abcdefg"); }
 static void setup_take_message(void) { scene("aMMcdMg", "aMcdMg"); }
 
 static void pop(void) { CHECK(take_at(-1) == 'x'); }
-static void pop_message(void) { CHECK(take_at(-1) == 'M'); }
 static void pop_first(void) { CHECK(take_at(0) == 'x'); }
 static void take_near_begin(void) { CHECK(take_at(2) == 'x'); }
 static void take_near_end(void) { CHECK(take_at(-3) == 'x'); }
@@ -292,23 +290,19 @@ static void change_alone(void) {
 #define OP(what, prefix) .name = (what), .setup = setup_##prefix, .verify = verify
 static const struct crash_op ops[] = {
     {.name = "new list", .operate = new_list},
-    {.name = "release of a list", .prepare = make_plain, .operate = release},
-    {.name = "release with messages", .prepare = make_full, .operate = release},
+    {.name = "release of a list", .prepare = make_full, .operate = release},
     {OP("append the first", first), .operate = append},
     {OP("append", append), .operate = append},
-    {OP("append a message", append_message), .operate = append_message},
     {OP("append and grow", append_grow), .operate = append},
     {OP("append by assignment", append), .operate = set_append, .sturdy = true},
     {OP("insert as the first", prepend), .operate = prepend},
     {OP("insert near the begin", near_begin), .operate = insert_near_begin},
     {OP("insert near the end", near_end), .operate = insert_near_end},
-    {OP("insert a message", middle_message), .operate = insert_message},
+    {OP("insert a message", middle_message), .prepare = prepare_letter, .operate = insert_message},
     {OP("insert and grow", middle_grow), .operate = insert_grow},
     {OP("set", set), .operate = set},
-    {OP("set a message", set_messages), .operate = set_message},
-    {OP("set over a message", set_over_message), .operate = set},
+    {OP("set a message", set_messages), .prepare = prepare_letter, .operate = set_message},
     {OP("pop", pop), .operate = pop},
-    {OP("pop a message", pop_message), .operate = pop_message},
     {OP("pop the first", pop_first), .operate = pop_first},
     {OP("take near the begin", take_near_begin), .operate = take_near_begin},
     {OP("take near the end", take_near_end), .operate = take_near_end},
