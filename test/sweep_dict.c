@@ -307,9 +307,11 @@ static void commit(void) {
 }
 
 /* Small enough to be swept once more, beside others. */
-static void prepare_pair(void) {
-  begin();
-  CHECK(dicts_remove(s.d, 1) && dicts_set(s.d, 2, 'c', 5) == MPL_OK);
+static void change_both(void) {
+  CHECK(dicts_begin(s.d, world_deadline()) == MPL_OK);
+  CHECK(dicts_remove(s.d, 1));
+  CHECK(dicts_set(s.d, 2, 'c', 5) == MPL_OK);
+  commit();
 }
 
 static bool is_changed(uint64_t n) {
@@ -451,10 +453,10 @@ static const struct crash_op ops[] = {
      .operate = commit, .verify = verify_one_more},
     {.name = "abandon", .setup = setup_three, .prepare = begin_and_collect, .operate = abandon,
      .verify = verify_collected},
-    {.name = "commit beside a look", .setup = setup_three, .prepare = prepare_pair,
-     .operate = commit, .also = look, .verify = verify_pair, .sturdy = true},
-    {.name = "commit beside a change", .setup = setup_three, .prepare = prepare_pair,
-     .operate = commit, .also = set_first, .verify = verify_pair, .sturdy = true},
+    {.name = "commit beside a look", .setup = setup_three, .operate = change_both,
+     .also = look, .verify = verify_pair, .sturdy = true},
+    {.name = "commit beside a change", .setup = setup_three, .operate = change_both,
+     .also = set_first, .verify = verify_pair, .sturdy = true},
 };
 
 int main(int argc, char **argv) {
