@@ -10,6 +10,7 @@
 #include "shm/slot.h"
 
 #define FREED_AT_ONCE 16 /* entries, under one hold of the lock */
+#define TRIM_LEAST 65536 /* entries; after the removal of so many the system gets their memory */
 
 /* Number of entries that this thread sees; *count is exact. MPL_OK, MPL_SIGNAL, MPL_DAMAGED. */
 enum mpl_status mpl_dict_count(struct mpl_dict *d, uint32_t thread, uint64_t *count) {
@@ -115,6 +116,8 @@ enum mpl_status mpl_dict_clear(struct mpl_dict *d, uint32_t thread, struct mpl_w
   enum mpl_status s = mpl_dict_lock_all(d, thread, &l);
   if (s != MPL_OK) return s;
   s = mpl_gate_pass(&d->gate, thread, w);
+  uint64_t entries = 0;
+  for (uint64_t k = 0; k < l.n; k++) entries += mpl_load64_rlx(&l.shard[k].count);
   if (s == MPL_OK) {
     if (l.begun) {
       mpl_dict_tx_drop_overlay(d, true);
@@ -126,8 +129,10 @@ enum mpl_status mpl_dict_clear(struct mpl_dict *d, uint32_t thread, struct mpl_w
   }
   mpl_dict_unlock(&l);
   mpl_tx_wake_flush();
-  if (s == MPL_OK) mpl_dict_free_waste(d);
-  return s;
+  if (s != MPL_OK) return s;
+  mpl_dict_free_waste(d);
+  if (entries >= TRIM_LEAST && !l.begun) mpl_heap_trim();
+  return MPL_OK;
 }
 
 /*

@@ -248,20 +248,26 @@ static uint64_t keep_of(uint64_t cap) {
   return n < KEEP_LEAST ? KEEP_LEAST : n > KEEP_MOST ? KEEP_MOST : n;
 }
 
-/* Gives the memory of a large free block back if too much lies idle. The section is still open; dying
-   after its commit leaves memory that is not counted, no more. */
+/* Gives the memory of a large free block back. The section is still open; dying after its commit leaves
+   memory that is not counted, no more. */
 static void give_back(mpl_off b) {
   struct mpl_heap_root *heap = root();
-  uint64_t size = size_of(b), resident = resident_of(b);
-  if (size < LARGE || resident < LARGE || mpl_load64_rlx(&heap->resident_free) <= heap->keep) {
-    mpl_tx_commit();
-    return;
-  }
+  uint64_t size = size_of(b);
+  mpl_tx_store(&heap->resident_free, mpl_load64_rlx(&heap->resident_free) - resident_of(b));
   mpl_tx_store(&at(b)->resident, 0);
-  mpl_tx_store(&heap->resident_free, mpl_load64_rlx(&heap->resident_free) - resident);
   mpl_tx_commit();
   uint64_t from = round_up(b + sizeof(struct free_block), PAGE), to = (b + size) & ~(PAGE - 1);
   if (from < to) mpl_os_punch(mpl_arena_at(from, to - from), to - from);
+}
+
+/* Ends the section that made b free: if too much lies idle, its memory goes. */
+static void end_free(mpl_off b) {
+  struct mpl_heap_root *heap = root();
+  if (size_of(b) >= LARGE && resident_of(b) >= LARGE &&
+      mpl_load64_rlx(&heap->resident_free) > heap->keep)
+    give_back(b);
+  else
+    mpl_tx_commit();
 }
 
 /* Frees a block out of the hand of `holder`: the caller, or a dead process it cleans up after. */
@@ -288,7 +294,18 @@ void mpl_heap_free(struct mpl_slot *holder, mpl_off content) {
     before = mpl_load64_rlx(&at(b)->head.prev_size);
   }
   list_add(b, size, before, resident);
-  give_back(b);
+  end_free(b);
+  mpl_robust_unlock(&heap->lock);
+}
+
+/* Gives the memory of all large free blocks back: for who has freed so much that it will hardly be used
+   again soon. */
+void mpl_heap_trim(void) {
+  struct mpl_heap_root *heap = root();
+  if (mpl_robust_lock(&heap->lock) == MPL_DAMAGED) return;
+  for (int c = next_class(class_of(LARGE)); c >= 0 && c < MPL_HEAP_CLASSES; c = next_class(c + 1))
+    for (mpl_off b = mpl_load64_rlx(&heap->list[c]); b != 0; b = mpl_load64_rlx(&at(b)->next))
+      if (resident_of(b) >= LARGE) give_back(b);
   mpl_robust_unlock(&heap->lock);
 }
 

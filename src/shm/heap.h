@@ -50,6 +50,7 @@ enum mpl_status mpl_heap_create(struct mpl_heap_root *heap, uint64_t first, uint
                                 uint64_t cap);
 enum mpl_status mpl_heap_alloc(uint64_t size, mpl_off *out);
 void mpl_heap_free(struct mpl_slot *holder, mpl_off block);
+void mpl_heap_trim(void);
 uint64_t mpl_heap_size_of(mpl_off block);
 void mpl_heap_info(struct mpl_heap_info *info);
 bool mpl_heap_check(bool (*visit)(void *arg, mpl_off block), void *arg, const char **fault);
