@@ -62,8 +62,9 @@ describe("a RemoteError", function()
     local err = catch(error, { coroutine.create(print) })
     assert.are.equal("(error object is a table value)", err.value)
     local Class = { __tostring = function(o) return "failed: " .. o.why end }
-    assert.are.equal("failed: disk", catch(error, setmetatable({ why = "disk" }, Class)).value)
-    assert.are.equal("failed: disk", copy(catch(error, setmetatable({ why = "disk" }, Class))).value)
+    err = catch(error, setmetatable({ why = "disk" }, Class))
+    assert.are.equal("failed: disk", err.value)
+    assert.are.equal("failed: disk", copy(err).value)
   end)
 
   it("takes a traceback, or the level where one begins", function()

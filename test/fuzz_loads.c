@@ -32,8 +32,7 @@ static const char *const samples[] = {
   "local t = {} for i = 1, 4 do t[i] = function() return i end end return t",
   "return setmetatable({ setmetatable({ 1 }, Class), x = 2 }, Class)",
   "local t = {} for i = 1, 30 do t = { t, x = t } end return t",
-  "function even(n) return n == 0 or odd(n - 1) end\n"
-  "function odd(n) return n > 0 and even(n - 1) end return { even, function() return odd end }",
+  "function f() return g end function g() return f end return { f, function() return g end }",
   "settings = { list = { 1, 2 }, when = 5 } return function() return settings, print, none end",
 };
 

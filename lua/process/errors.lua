@@ -56,8 +56,8 @@ end
 
 -- capture(value[, where]): the RemoteError for an error value of this process; one that is a
 -- RemoteError is returned as it is. A value that cannot be sent is replaced by its text. `where` is
--- the traceback as a string; or the level where it begins, as error has it, from the caller; without
--- it that is the function that raised, if this is called as a message handler.
+-- the traceback as a string; or the level where it begins, counted from the caller, as error has
+-- it; without it that is the function that raised, if this is called as a message handler.
 local function capture(value, where)
   if is_remote(value) then
     return value
