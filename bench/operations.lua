@@ -6,7 +6,8 @@
 --            of one operation
 --   args     their arguments
 --   floors   commands of floor.c; the first is the floor of the table's line, the others are shown
---            under it as { command, label }; with `lua = true` it is bench/<command>.lua
+--            under it as { command, label }; with `lua = true` the command is that of a script in
+--            bench/, and its arguments
 --   faster   target: at least so many times as fast as CPython
 --   within   target: at most so many times the time of the floor
 --   bytes    bytes moved by an operation, shown as a rate too
@@ -78,6 +79,21 @@ return function(machine)
       faster = 50,
     },
     {
+      -- The floor is a plain table of Lua: what sharing costs.
+      name = "dict_get", label = "dict, get", program = "dict", args = "get",
+      floors = { { "dict_plain get", lua = true } },
+      faster = 50,
+    },
+    {
+      name = "dict_set", label = "dict, set", program = "dict", args = "set",
+      floors = { { "dict_plain set", lua = true } },
+      faster = 50,
+    },
+    {
+      name = "dict_incr", label = "dict, incr", program = "dict", args = "incr",
+      floors = { { "dict_plain incr", lua = true } },
+    },
+    {
       name = "ping_pong_1", label = "ping-pong, on one CPU", program = "ping_pong",
       args = one, floors = { { "futex " .. one } },
       within = 1.6,
@@ -99,6 +115,7 @@ return function(machine)
       faster = 30,
     })
     local across = {
+      { "dict_two", "dict, two get and set", faster = 40 },
       { "lock_contended", "lock, two processes", faster = 1.5 },
       { "event", "event round trip", faster = 5 },
       { "semaphore", "semaphore round trip" },

@@ -93,7 +93,8 @@ local function sides_of(operation, machine)
   sides.mpl = machine.mpl and side(machine.mpl:format(operation.program, args))
   sides.python = machine.python and side(machine.python:format(operation.program, args))
   for i, floor in ipairs(machine.floor and operation.floors or {}) do
-    sides.floors[i] = side(floor.lua and ("%s bench/%s.lua"):format(MPL, floor[1]) or
+    local program, rest = floor[1]:match "^(%S+)(.*)$"
+    sides.floors[i] = side(floor.lua and ("%s bench/%s.lua%s"):format(MPL, program, rest) or
       machine.floor .. " " .. floor[1])
   end
   return sides

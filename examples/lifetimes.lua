@@ -3,29 +3,36 @@
 
 local process = require "process"
 
--- What ten processes do to its objects is seen by all, and nothing is lost.
+-- What ten processes append is seen by all, and nothing is lost.
 local kept
 do
   local m <close> = process.Manager()
-  local answers, sum = m:Queue(), m:Value("i", 0)
-  local list = {}
+  local my_list = m:list()
+  local children = {}
   for i = 1, 10 do
-    list[i] = process.Process(function()
-      sum:add(i)
-      answers:put(i)
-    end):start()
+    children[i] = process.Process(function() my_list:append(1) end):start()
   end
-  for _, p in ipairs(list) do p:join() end
-  print("seen", answers:qsize(), sum.value, m)
-  kept = sum
+  for _, p in ipairs(children) do p:join() end
+  print("appended", #my_list, m)
+  kept = my_list
 end
+print("behind the block", pcall(function() return kept[1] end))
 
-print("behind the block", pcall(function() return kept.value end))
-
--- What a child has made with it is of the same manager, which any process may shut down.
+-- Objects of different types: who gets the item finds the entry.
 local m = process.Manager()
-local results, made = process.Queue(), process.Queue()
+local d, q, sum = m:dict(), m:Queue(), m:Value("i", 0)
 local child = process.Process(function()
+  d.x = 1
+  sum:add(5)
+  q:put("y")
+end):start()
+print(q:get(), d.x, sum.value, m)
+child:join()
+
+-- What a child has made with it is of the same manager, which any process may shut down. Who sleeps
+-- on one of its objects wakes up.
+local results, made = process.Queue(), process.Queue()
+child = process.Process(function()
   local ready = m:Event()
   made:put(ready)
   results:put(select(2, pcall(function() ready:wait() end))) -- it is never set
@@ -35,5 +42,6 @@ print("made in a child", m)
 m:shutdown()
 print("the sleeper", results:get())
 child:join()
+print("the entry", pcall(function() return process.dict.get(d, "x") end))
 m:shutdown() -- does nothing
 print(m)

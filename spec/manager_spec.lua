@@ -9,13 +9,8 @@ local MAKE = [[
     Queue = { 2 }, JoinableQueue = {},
     Lock = {}, RLock = {}, Semaphore = { 2 }, BoundedSemaphore = { 2 },
     Condition = {}, Event = {}, Barrier = { 3 },
-  }
-  local CONTAINERS = {
     dict = { { a = 1 } }, list = { { 1, 2 } }, set = { { 1, 2 } }, Namespace = { { a = 1 } },
   }
-  for kind, arguments in pairs(CONTAINERS) do
-    if process[kind] then KINDS[kind] = arguments end
-  end
 
   local function make_all(m)
     local all, n = {}, 0
@@ -442,4 +437,103 @@ describe("a manager's", function()
   end)
   it("Value is shared [M31]", function() assert.equal("2", out.value) end)
   it("Array is shared [M32]", function() assert.equal("1 5 0 1 2 3 4", out.array) end)
+end)
+
+describe("a manager's", function()
+  local out = support.fixture [[
+    local m <close> = process.Manager()
+    local function child(f, ...)
+      process.Process(f, ...):start():join()
+    end
+    local function pair(key, value) return tostring(key) .. "=" .. tostring(value) end
+
+    local d = m:dict{ foo = 5 }
+    d.bar = 6
+    child(function(dict)
+      local ops = process.dict
+      local entries = {}
+      for i, entry in ipairs(ops.items(dict)) do entries[i] = pair(entry[1], entry[2]) end
+      report("dict", #dict, dict.foo, ops.get(dict, "baz", 7), table.concat(entries, " "),
+        table.concat(ops.keys(dict), " "), table.concat(ops.values(dict), " "))
+      local copy = ops.copy(dict)
+      copy.foo = 0
+      report("copy", dict.foo, (dict | { foo = 9 }).foo)
+      report("popitem", ops.popitem(dict))
+      report("setdefault", ops.setdefault(dict, "bar", 8), ops.pop(dict, "bar"), dict.bar)
+      ops.update(dict, { x = 1, y = 2 })
+      report("update", #dict, dict.x + dict.y)
+      ops.clear(dict)
+    end, d)
+    report("dict then", #d)
+
+    local l = m:list{ 1, 2 }
+    child(function(list) list:append(#list + 1) end, l)
+    report("list", #l, l[3])
+
+    local s = m:set{ "a" }
+    child(function(set) report("set", set:add "b", set:contains "a") end, s)
+    report("set then", #s)
+
+    local n = m:Namespace{ name = "Bob" }
+    n.job = "builder"
+    n._hidden = "x"
+    child(function(ns)
+      report("namespace", ns.name, ns.job, ns._hidden, ns)
+      ns.job = nil
+    end, n)
+    report("namespace then", n.job)
+
+    local outer = m:dict()
+    outer.queue = m:Queue()
+    outer.inner = m:dict{ n = 1 }
+    child(function(dict)
+      dict.queue:put "nested"
+      dict.inner.n = 2
+    end, outer)
+    report("nested", outer.queue:get(), outer.inner.n)
+
+    local refused = {}
+    local sleeper = process.Process(function()
+      report("sleeper", try(process.dict.wait_change, d))
+    end):start()
+    fx.asleep(sleeper.pid)
+    m:shutdown()
+    sleeper:join()
+    for _, f in ipairs {
+      function() return d.foo end, function() d.foo = 1 end, function() return #d end,
+      function() return pairs(d) end, function() return l[1] end, function() l[1] = 1 end,
+      function() return #l end, function() return n.name end, function() n.name = 1 end,
+      function() return s | { "c" } end, function() return #s end,
+    } do
+      refused[#refused + 1] = try(f):find("manager is shut down", 1, true) and "yes" or "no"
+    end
+    report("refused", table.concat(refused, " "))
+    report("shown", d, l, s, n)
+  ]]
+
+  it("dict is shared [M30]", function()
+    assert.equal("2 5 7 foo=5 bar=6 foo bar 5 6", out.dict)
+    assert.equal("5 9", out.copy)
+    assert.equal("bar 6", out.popitem)
+    assert.equal("8 8 nil", out.setdefault)
+    assert.equal("3 3", out.update)
+    assert.equal("0", out["dict then"])
+  end)
+  it("list and set are shared", function()
+    assert.equal("3 3", out.list)
+    support.mentions(out.set, "true")
+    assert.equal("2", out["set then"])
+  end)
+  it("Namespace is shared [M33]", function()
+    assert.equal("Bob builder x Namespace(name='Bob', job='builder')", out.namespace)
+    assert.equal("nil", out["namespace then"])
+  end)
+  it("objects may be in one another", function() assert.equal("nested 2", out.nested) end)
+  it("containers refuse after its shutdown", function()
+    support.mentions(out.sleeper, "manager is shut down")
+    assert.equal("yes yes yes yes yes yes yes yes yes yes yes", out.refused)
+  end)
+  it("containers can be shown after it", function()
+    assert.equal(4, support.count(out.shown, ": manager is shut down>"))
+  end)
 end)

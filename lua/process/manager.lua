@@ -13,9 +13,7 @@ local KINDS <const> = {
 -- The constructor, for the module `process`, from which a manager has those of what it makes.
 return function(process)
   for _, kind in ipairs(KINDS) do
-    if process[kind] then
-      core.manager_kind(kind, process[kind])
-    end
+    core.manager_kind(kind, process[kind])
   end
   return core.Manager
 end
