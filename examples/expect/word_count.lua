@@ -1,3 +1,3 @@
 return {
-  out = { "205223 words, 210 different, 0 wrong counts" },
+  out = { "209747 words, 343 different, 0 wrong counts" },
 }
