@@ -214,11 +214,12 @@ static void push_taken(lua_State *L, struct mpl_list_call *call) {
   lua_pushlightuserdata(L, &v);
   int status = lua_pcall(L, 1, 1, 0);
   if (status != LUA_OK && (mpl_args_lacked_memory(L, status) || mpl_interrupt_is(L, -1))) {
-    struct mpl_wait w = MPL_WAIT_INIT;
-    int64_t at = call->at < -1 ? call->at + 1 : call->at < 0 ? INT64_MAX : call->at;
-    if (mpl_list_insert(call->list, MPL_LIST_THREAD, at, &v, &w) == MPL_OK) v.message = 0;
+    struct mpl_list_call back = {.list = call->list, .run = run_insert, .value = v};
+    back.at = call->at < -1 ? call->at + 1 : call->at < 0 ? INT64_MAX : call->at;
+    mpl_list_call(L, &back);
+  } else if (v.message != 0) {
+    mpl_content_drop(v.message);
   }
-  if (v.message != 0) mpl_content_drop(v.message);
   if (status != LUA_OK) lua_error(L);
 }
 
