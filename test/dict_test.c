@@ -2,6 +2,7 @@
 ** Dicts: keys and values of all kinds, the order, growth and shrinking, snapshots, changes at once, and two
 ** processes.
 */
+#include "base/fault.h"
 #include "dicts.h"
 
 static struct world_sum before;
@@ -309,6 +310,64 @@ static void test_pop_begun(void) {
 }
 
 /*
+** Without memory
+*/
+
+static unsigned long fails_from, asked;
+
+static bool fails(void) {
+  return ++asked >= fails_from;
+}
+
+/* Tries with the n-th allocation failing, and all after it, for n = 1, 2, ... until it can be done; in
+   between nothing may have changed. */
+static void try_until_done(struct mpl_dict *d, enum mpl_status (*operate)(struct mpl_dict *d)) {
+  uint64_t count = dicts_count(d);
+  enum mpl_status e = MPL_NOMEM;
+  for (fails_from = 1; e != MPL_OK; fails_from++) {
+    asked = 0;
+    mpl_fault = fails;
+    e = operate(d);
+    mpl_fault = NULL;
+    WORLD_WHOLE();
+    CHECK(e == MPL_OK || (e == MPL_NOMEM && asked >= fails_from && dicts_count(d) == count));
+  }
+}
+
+static uint64_t next_key;
+
+static enum mpl_status set_next(struct mpl_dict *d) {
+  return dicts_set(d, next_key, 'v', 5);
+}
+
+static enum mpl_status set_longer(struct mpl_dict *d) {
+  return dicts_set(d, 1, 'w', 100);
+}
+
+static enum mpl_status commit(struct mpl_dict *d) {
+  enum mpl_status e = mpl_dict_commit(d);
+  CHECK(mpl_dict_is_begun(d, 0) == (e != MPL_OK));
+  return e;
+}
+
+static void test_memory(void) {
+  uint64_t id;
+  struct mpl_dict *d = make(&id);
+  for (next_key = 1; next_key <= 60; next_key++) try_until_done(d, set_next);
+  CHECK(dicts_count(d) == 60);
+  try_until_done(d, set_longer);
+  for (int round = 0; round < 2; round++) {
+    CHECK(dicts_begin(d, 0) == MPL_OK);
+    if (round == 1) CHECK(dicts_clear(d) == MPL_OK);
+    for (uint64_t i = 200; i < 300; i++) CHECK(dicts_set(d, i, 'c', 9) == MPL_OK);
+    CHECK(dicts_remove(d, 1) == (round == 0) && dicts_count(d) == (round == 0 ? 159 : 100));
+    try_until_done(d, commit);
+    CHECK(dicts_count(d) == (round == 0 ? 159 : 100) && dicts_is(d, 250, 'c', 9));
+  }
+  release(id);
+}
+
+/*
 ** Two processes
 */
 
@@ -420,6 +479,7 @@ int main(void) {
   unit_run("abandon", test_abandon);
   unit_run("cleared", test_cleared);
   unit_run("pop_newest in changes", test_pop_begun);
+  unit_run("memory", test_memory);
   unit_run("two add", test_two_add);
   unit_run("two transfer", test_two_transfer);
   unit_run("gate", test_gate);

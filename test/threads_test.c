@@ -8,11 +8,11 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-#include "world.h"
+#include "dicts.h"
 
 #define MEMBERS 4
 
-static uint64_t lock_id, queue_id, narrow_id, event_id;
+static uint64_t lock_id, queue_id, narrow_id, event_id, dict_id;
 static uint64_t *plain; /* a word in shared memory, guarded by the lock or by the event */
 
 struct member {
@@ -30,7 +30,7 @@ struct member {
 static void *live(void *arg) {
   struct member *m = arg;
   CHECK(mpl_slot_claim(m->slot, m->ident));
-  const uint64_t ids[] = {lock_id, queue_id, narrow_id, event_id};
+  const uint64_t ids[] = {lock_id, queue_id, narrow_id, event_id, dict_id};
   for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) CHECK(mpl_object_retain(ids[i]) == MPL_OK);
   m->work(m->number);
   mpl_reflist_drop_all(mpl_self);
@@ -75,6 +75,7 @@ static void make_shared(void) {
   CHECK(plain != MAP_FAILED);
   CHECK(mpl_lock_new(&lock_id) == MPL_OK && mpl_event_new(&event_id) == MPL_OK);
   CHECK(mpl_queue_new(0, &queue_id) == MPL_OK && mpl_queue_new(4, &narrow_id) == MPL_OK);
+  CHECK(mpl_dict_new(MPL_TYPE_DICT, &dict_id) == MPL_OK);
 }
 
 static void run(void (*work)(uint64_t number)) {
@@ -216,6 +217,53 @@ static void events(void) {
   run(event_work);
 }
 
+/* Moves one from a key to another. */
+static void transfer(struct mpl_dict *d, uint64_t from, uint64_t to) {
+  uint64_t sum;
+  CHECK(dicts_begin(d, world_deadline()) == MPL_OK);
+  CHECK(dicts_add(d, from, UINT64_MAX, &sum, 0) == MPL_OK);
+  CHECK(dicts_add(d, to, 1, &sum, 0) == MPL_OK);
+  CHECK(mpl_dict_commit(d) == MPL_OK);
+}
+
+/* Keys below 20 have the sum 0. */
+static void look_at_all(struct mpl_dict *d) {
+  struct mpl_dict_snapshot all;
+  uint64_t sum = 0, value;
+  CHECK(dicts_snapshot(d, &all) == MPL_OK);
+  for (uint64_t i = 0; i < all.count; i++) {
+    if (dicts_key_of(&all, i) >= 20) continue;
+    memcpy(&value, all.bytes + all.pair[i].value_at, sizeof value);
+    sum += value;
+  }
+  CHECK(sum == 0);
+  mpl_dict_snapshot_free(&all);
+}
+
+/* The counter is key 20, and each member has keys of its own. */
+static void dict_work(uint64_t number) {
+  struct mpl_dict *d = dicts_at(dict_id);
+  uint64_t sum, own = 100 * (number + 1), writes = 0;
+  for (uint64_t i = 0; i < 1000; i++) {
+    CHECK(dicts_add(d, 20, 1, &sum, world_deadline()) == MPL_OK);
+    CHECK(mpl_dict_writes(d, NULL) > writes);
+    writes = mpl_dict_writes(d, NULL);
+    CHECK(dicts_set(d, own + i % 50, (int)number, 1 + i % 60) == MPL_OK);
+    CHECK(dicts_is(d, own + i % 50, (int)number, 1 + i % 60));
+    if (i % 3 == 0) CHECK(dicts_remove(d, own + i % 50));
+    if (i % 7 == 0) CHECK(dicts_set_message(d, own + i % 50, 1) == MPL_OK);
+    if (i % 5 == 0) transfer(d, i % 20, (i + number) % 20);
+    if (i % 50 == 0) look_at_all(d);
+  }
+  for (uint64_t i = 0; i < 50; i++) dicts_remove(d, own + i);
+}
+
+static void dicts(void) {
+  uint64_t sum;
+  run(dict_work);
+  CHECK(dicts_add(dicts_at(dict_id), 20, 1, &sum, 0) == MPL_OK && sum == MEMBERS * 1000 + 1);
+}
+
 static void all(void) {
   unit_run("locks", locks);
   unit_run("heap", heap);
@@ -223,10 +271,12 @@ static void all(void) {
   unit_run("queues", queues);
   unit_run("narrow queues", narrow_queues);
   unit_run("events", events);
+  unit_run("dicts", dicts);
 }
 
 int main(int argc, char **argv) {
   (void)argc;
+  dicts_register();
   all();
   setenv("MPL_NO_WAITV", "1", 1);
   all();
