@@ -1,5 +1,7 @@
 -- How shared containers are shown: tostring of them, cut to a line.
 
+local core = require "process.core"
+
 local show = {}
 
 -- Bytes of a line, and how deep containers in containers are shown.
@@ -90,6 +92,10 @@ function value_text(v, room, seen, quote)
     return tostring(v)
   elseif seen[v] or seen.depth == DEPTH then
     return class.open .. "..." .. class.close
+  end
+  local over = type(v) == "userdata" and core.manager_over(v)
+  if over then
+    return over
   end
   seen[v], seen.depth = true, seen.depth + 1
   local text = body(class, v, room, seen)
