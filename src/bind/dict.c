@@ -19,8 +19,7 @@ struct mpl_dict *mpl_dict_self(lua_State *L) {
   if (h == NULL || lua_rawlen(L, 1) != sizeof *h ||
       (h->class != &dict_class && h->class != &set_class && h->class != &namespace_class))
     luaL_typeerror(L, 1, "dict");
-  if (h->body == NULL) mpl_handle_dead(L);
-  return h->body;
+  return mpl_handle_use(L, h);
 }
 
 /*
