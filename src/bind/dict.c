@@ -211,6 +211,39 @@ static int dict_newindex(lua_State *L) {
   return 0;
 }
 
+/* Argument: a change that has removed something. */
+static int decode_removed(lua_State *L) {
+  const struct mpl_value *old = &((struct mpl_dict_change *)lua_touserdata(L, 1))->op.old;
+  if (old->message != 0)
+    mpl_content_decode(L, old->message);
+  else
+    mpl_codec_decode(L, old->bytes, old->size, NULL, 0);
+  return 1;
+}
+
+/* The same, and its key. */
+static int decode_removed_pair(lua_State *L) {
+  const struct mpl_dict_change *c = lua_touserdata(L, 1);
+  mpl_dict_key_push(L, c->op.key.bytes, c->op.key.size);
+  return 1 + decode_removed(L);
+}
+
+/* Pushes the value that a change has removed, and its key if wanted. Without the memory for that it
+   is stored again, unless somebody else has stored something there; *c then has nothing, and the
+   result is the status of the error on top. */
+int mpl_dict_push_removed(lua_State *L, struct mpl_dict_change *c, bool with_key) {
+  lua_pushcfunction(L, with_key ? decode_removed_pair : decode_removed);
+  lua_pushlightuserdata(L, c);
+  int status = lua_pcall(L, 1, with_key ? 2 : 1, 0);
+  if (status == LUA_OK) {
+    if (c->op.old.message != 0) mpl_content_drop(c->op.old.message);
+  } else {
+    c->value = c->op.old;
+    run_key(L, c->op.dict, c, store_if_none, &c->value, false);
+  }
+  return status;
+}
+
 /* pop(d, k[, default]): removes and returns the value. */
 static int dict_pop(lua_State *L) {
   unsigned char room[MPL_DICT_KEY_ROOM];
@@ -220,8 +253,9 @@ static int dict_pop(lua_State *L) {
   lua_settop(L, 3);
   c.value.message = 0;
   if (!mpl_dict_key_find(L, 2, room, &c.op.key)) return 1;
+  luaL_checkstack(L, 4, NULL);
   run_key(L, d, &c, discard, NULL, true);
-  if (c.op.found) mpl_content_push(L, &c.op.old);
+  if (c.op.found && mpl_dict_push_removed(L, &c, false) != LUA_OK) return lua_error(L);
   return 1;
 }
 

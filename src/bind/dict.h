@@ -25,6 +25,7 @@ struct mpl_dict_change {
 
 struct mpl_dict *mpl_dict_self(lua_State *L);
 void mpl_dict_look(lua_State *L, struct mpl_dict_op *op, struct mpl_wait *wait);
+int mpl_dict_push_removed(lua_State *L, struct mpl_dict_change *change, bool with_key);
 void mpl_dict_run(lua_State *L, struct mpl_dict_change *change);
 
 void mpl_dict_open_whole(lua_State *L);

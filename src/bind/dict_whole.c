@@ -141,39 +141,30 @@ static enum mpl_status pop_newest(struct mpl_dict_change *c, struct mpl_wait *w)
   return mpl_dict_pop_newest(&c->op, &((struct popitem *)c)->key, w);
 }
 
-/* Argument: the bytes of a key. */
-static int push_key_protected(lua_State *L) {
-  const struct mpl_buf *key = lua_touserdata(L, 1);
-  mpl_dict_key_push(L, (const unsigned char *)key->data, key->size);
-  return 1;
-}
-
 /* popitem(d): removes the newest entry; its key and value, or nil, "empty". */
 int mpl_dict_popitem(lua_State *L) {
   unsigned char room[MPL_DICT_KEY_ROOM];
   struct popitem p;
+  struct mpl_dict_op *op = &p.change.op;
   p.change.attempt = pop_newest;
   p.change.value.message = 0;
-  p.change.op.dict = mpl_dict_self(L);
-  p.change.op.want_old = true;
+  op->dict = mpl_dict_self(L);
+  op->want_old = true;
   mpl_args_end(L, 1);
-  lua_pushcfunction(L, push_key_protected);
-  lua_pushlightuserdata(L, &p.key);
+  luaL_checkstack(L, 4, NULL);
   mpl_buf_init(&p.key, room, sizeof room);
   mpl_dict_run(L, &p.change);
-  if (!p.change.op.found) {
+  if (!op->found) {
     lua_pushnil(L);
     lua_pushliteral(L, "empty");
     return 2;
   }
-  int status = lua_pcall(L, 1, 1, 0);
+  op->key.bytes = p.key.data;
+  op->key.size = p.key.size;
+  op->key.hash = mpl_dict_hash(p.key.data, p.key.size);
+  int status = mpl_dict_push_removed(L, &p.change, true);
   mpl_buf_free(&p.key);
-  if (status != LUA_OK) {
-    if (p.change.op.old.message != 0) mpl_content_drop(p.change.op.old.message);
-    return lua_error(L);
-  }
-  mpl_content_push(L, &p.change.op.old);
-  return 2;
+  return status == LUA_OK ? 2 : lua_error(L);
 }
 
 /* Makes snapshots known. */

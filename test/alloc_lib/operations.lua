@@ -697,6 +697,134 @@ operation("who is who", function()
   end
 end)
 
+--------------------------------------------------------------------------------
+-- Dicts and what is seen as one
+
+-- A dict of so many numbers.
+local function numbers(core, n)
+  local d = core.dict.new()
+  for i = 1, n do d[i] = i end
+  return d
+end
+
+local function count(core, d)
+  local n = 0
+  for _ in core.dict.pairs(d) do n = n + 1 end
+  return n
+end
+
+for _, name in ipairs{ "new", "new_set", "new_namespace" } do
+  operation("dict: " .. name, function(core)
+    local d
+    return function() d = core.dict[name]{ name = "one" } end,
+      function(failure) assert(failure and not d or count(core, d) == 0) end
+  end)
+end
+
+for i, value in ipairs(VALUES) do
+  local name, make, is_message = table.unpack(value)
+
+  operation("dict: set " .. name, function(core)
+    local d, v = numbers(core, 1), make(core)
+    d.old = "old"
+    return function()
+        d.old = v
+        d[("long key"):rep(20)] = v
+      end,
+      function(failure)
+        local old = d.old
+        assert(same(old, v) or failure and old == "old")
+        assert(count(core, d) == 3 or failure and count(core, d) == 2)
+      end
+  end, LOOSE)
+
+  if i > 2 then
+    operation("dict: get " .. name, function(core)
+      local d, v = core.dict.new(), nil
+      d.k = make(core)
+      return function() v = d.k end,
+        function(failure) assert(failure and not v or same(v, make(core)) and same(v, d.k)) end
+    end)
+
+    operation("dict: pop " .. name, function(core)
+      local d, v = core.dict.new(), nil
+      d.k = make(core)
+      return function() v = core.dict.pop(d, "k") end,
+        function(failure) assert(same(v or d.k, make(core)) and #d == (failure and 1 or 0)) end
+    end, { keeps_shared = true, grows = not is_message })
+  end
+end
+
+operation("dict: the seventeenth key", function(core)
+  local d = numbers(core, 16)
+  return function() for i = 17, 40 do d[i] = i end end,
+    function()
+      for i = 1, #d do assert(d[i] == i) end
+    end
+end, LOOSE)
+
+operation("dict: popitem", function(core)
+  local d, key, v = core.dict.new(), ("key"):rep(50), nil
+  d[key] = { 1 }
+  return function() key, v = core.dict.popitem(d) end,
+    function(failure)
+      assert(#key == 150 and #d == (failure and 1 or 0) and (v or d[key])[1] == 1)
+    end
+end, { keeps_shared = true, grows = true })
+
+operation("dict: all of it", function(core)
+  local d = numbers(core, 20)
+  d.t, d.text = { 1, core.Lock() }, ("x"):rep(1000)
+  return function()
+      assert(#core.dict.list(d, "items") == 22 and core.dict.list(d, "copy").t[1] == 1)
+      assert(#tostring(require("process").dict.copy(d, { deep = true }).text) == 1000)
+    end,
+    function() assert(count(core, d) == 22) end
+end)
+
+operation("dict: compare_and_set", function(core)
+  local d, lock = numbers(core, 1), core.Lock()
+  d.lock = lock
+  return function() assert(core.dict.compare_and_set(d, "lock", lock, { lock, ("x"):rep(200) })) end,
+    function(failure) assert(failure and d.lock == lock or d.lock[1] == lock) end
+end)
+
+operation("dict: incr, clear, wait_change", function(core)
+  local d = numbers(core, 20)
+  return function()
+      core.dict.incr(d, "new")
+      core.dict.wait_change(d, nil, 0)
+      core.dict.clear(d)
+    end,
+    function(failure) assert(#d == 20 or failure and #d == 21 or not failure and #d == 0) end
+end, LOOSE)
+
+operation("dict: atomic", function(core)
+  local process = require "process"
+  local d = numbers(core, 14)
+  d.t = { 1 }
+  return function()
+      process.dict.atomic(d, function()
+        for i = 1, 20 do d[i] = { i } end
+        d.t = nil
+      end)
+    end,
+    function(failure)
+      assert(#d == (failure and 15 or 20))
+      assert(failure and d[14] == 14 and d.t[1] == 1 or d[20][1] == 20)
+    end
+end)
+
+operation("set: union, update", function(core)
+  local process = require "process"
+  local s = process.set{ 1, 2, 3 }
+  return function()
+      assert(#s:union({ 3, 4 }) == 4 and tostring(s) == "set{1, 2, 3}")
+      s:update({ 4, 5 })
+    end,
+    function(failure) assert(#s == (failure and 3 or 5)) end
+end)
+
 -- The scene of the i-th operation, set.
 local function set(i)
   local op = operations[i]
