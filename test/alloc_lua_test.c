@@ -13,7 +13,7 @@
 #include "world.h"
 
 #define OPERATIONS "test/alloc_lib/operations.lua"
-#define MOST 100 /* operations */
+#define MOST 200 /* operations */
 
 struct lua_op {
   char name[64];

@@ -773,11 +773,13 @@ operation("dict: popitem", function(core)
 end, { keeps_shared = true, grows = true })
 
 operation("dict: all of it", function(core)
+  local copy = require("process").dict.copy
+  require "process.nested"
   local d = numbers(core, 20)
   d.t, d.text = { 1, core.Lock() }, ("x"):rep(1000)
   return function()
       assert(#core.dict.list(d, "items") == 22 and core.dict.list(d, "copy").t[1] == 1)
-      assert(#tostring(require("process").dict.copy(d, { deep = true }).text) == 1000)
+      assert(#tostring(copy(d, { deep = true }).text) == 1000)
     end,
     function() assert(count(core, d) == 22) end
 end)
@@ -785,7 +787,8 @@ end)
 operation("dict: compare_and_set", function(core)
   local d, lock = numbers(core, 1), core.Lock()
   d.lock = lock
-  return function() assert(core.dict.compare_and_set(d, "lock", lock, { lock, ("x"):rep(200) })) end,
+  local new = { lock, ("x"):rep(200) }
+  return function() assert(core.dict.compare_and_set(d, "lock", lock, new)) end,
     function(failure) assert(failure and d.lock == lock or d.lock[1] == lock) end
 end)
 
@@ -815,7 +818,7 @@ operation("dict: atomic", function(core)
     end
 end)
 
-operation("set: union, update", function(core)
+operation("set: union, update", function()
   local process = require "process"
   local s = process.set{ 1, 2, 3 }
   return function()
