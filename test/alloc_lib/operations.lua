@@ -721,8 +721,9 @@ for _, name in ipairs{ "new", "new_set", "new_namespace" } do
   end)
 end
 
-for i, value in ipairs(VALUES) do
-  local name, make, is_message = table.unpack(value)
+-- One of each kind that a dict stores in its own way; the codec is swept above.
+for _, i in ipairs{ 3, 5, 7, 13 } do
+  local name, make, is_message = table.unpack(VALUES[i])
 
   operation("dict: set " .. name, function(core)
     local d, v = numbers(core, 1), make(core)
@@ -738,21 +739,19 @@ for i, value in ipairs(VALUES) do
       end
   end, LOOSE)
 
-  if i > 2 then
-    operation("dict: get " .. name, function(core)
-      local d, v = core.dict.new(), nil
-      d.k = make(core)
-      return function() v = d.k end,
-        function(failure) assert(failure and not v or same(v, make(core)) and same(v, d.k)) end
-    end)
+  operation("dict: get " .. name, function(core)
+    local d, v = core.dict.new(), nil
+    d.k = make(core)
+    return function() v = d.k end,
+      function(failure) assert(failure and not v or same(v, make(core)) and same(v, d.k)) end
+  end)
 
-    operation("dict: pop " .. name, function(core)
-      local d, v = core.dict.new(), nil
-      d.k = make(core)
-      return function() v = core.dict.pop(d, "k") end,
-        function(failure) assert(same(v or d.k, make(core)) and #d == (failure and 1 or 0)) end
-    end, { keeps_shared = true, grows = not is_message })
-  end
+  operation("dict: pop " .. name, function(core)
+    local d, v = core.dict.new(), nil
+    d.k = make(core)
+    return function() v = core.dict.pop(d, "k") end,
+      function(failure) assert(same(v or d.k, make(core)) and #d == (failure and 1 or 0)) end
+  end, { keeps_shared = true, grows = not is_message })
 end
 
 operation("dict: the seventeenth key", function(core)

@@ -1,0 +1,7 @@
+return {
+  out = {
+    "always 300\ttrue",
+    "false\tann has not that much",
+    "after the robbery\t300",
+  },
+}
