@@ -3,34 +3,19 @@
 */
 #include "ds/list.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "ds/keep.h"
+#include "ds/list_cells.h"
 #include "ds/section.h"
 #include "shm/message.h"
 #include "shm/recover.h"
-#include "shm/reflist.h"
 #include "shm/super.h"
 
-#define LEAST 8   /* cells */
-#define AT_ONCE 64 /* messages that are looked up before they are shared */
-
-struct cell {
-  mpl_a64 word[2];
-};
+#define LEAST 8 /* cells */
 
 /*
 ** Cells
 */
-
-static unsigned kind_of(const struct mpl_list_image *image) {
-  return *(const unsigned char *)image;
-}
-
-static mpl_off message_of(const struct mpl_list_image *image) {
-  return kind_of(image) == MPL_LIST_MESSAGE ? image->word[1] : 0;
-}
 
 static struct mpl_list_image image_of(const struct mpl_value *v) {
   struct mpl_list_image image = {{0, v->message}};
@@ -44,33 +29,12 @@ static struct mpl_list_image image_of(const struct mpl_value *v) {
 /* The value in a copy of a cell, as long as the copy lasts. */
 struct mpl_value mpl_list_value_of(const struct mpl_list_image *image) {
   return (struct mpl_value){.bytes = (const unsigned char *)image + 1,
-                            .size = kind_of(image),
-                            .message = message_of(image)};
-}
-
-/* The cells of a list, to be used under its lock until they are replaced. */
-struct ring {
-  struct cell *cell;
-  uint64_t head, mask;
-};
-
-static struct ring ring_of(const struct mpl_list *l) {
-  uint64_t capacity = mpl_load64_rlx(&l->capacity);
-  if (capacity == 0) return (struct ring){NULL, 0, 0};
-  void *cells = mpl_arena_at(mpl_load64_rlx(&l->cells), capacity * sizeof(struct cell));
-  return (struct ring){cells, mpl_load64_rlx(&l->head), capacity - 1};
-}
-
-static struct cell *cell_at(const struct ring *r, uint64_t place) {
-  return &r->cell[(r->head + place) & r->mask];
-}
-
-static struct mpl_list_image load(const struct cell *c) {
-  return (struct mpl_list_image){{mpl_load64_rlx(&c->word[0]), mpl_load64_rlx(&c->word[1])}};
+                            .size = mpl_list_kind_of(image),
+                            .message = mpl_list_message_of(image)};
 }
 
 /* Stores where nobody looks yet, or what may be stored again. */
-static void store(struct cell *c, const struct mpl_list_image *image) {
+static void store(struct mpl_list_cell *c, const struct mpl_list_image *image) {
   mpl_store64_rlx(&c->word[0], image->word[0]);
   MPL_POINT();
   mpl_store64_rlx(&c->word[1], image->word[1]);
@@ -83,13 +47,13 @@ static void store(struct cell *c, const struct mpl_list_image *image) {
 /* Moves what is left to be moved. The lock is held, no section is open. A step that is done again
    finds what it has to move where it was: only the next step overwrites that. */
 static void end_move(struct mpl_list *l) {
-  struct ring r = ring_of(l);
+  struct mpl_list_ring r = mpl_list_ring_of(l);
   struct mpl_list_move *m = &l->move;
   uint64_t step = mpl_load64_rlx(&m->step), last = mpl_load64_rlx(&m->last);
   if (step == 0) return;
   for (uint64_t left = mpl_load64_rlx(&m->left); left > 0; left--) {
     uint64_t gap = last - step * left;
-    struct mpl_list_image next = load(&r.cell[(gap + step) & r.mask]);
+    struct mpl_list_image next = mpl_list_load(&r.cell[(gap + step) & r.mask]);
     store(&r.cell[gap & r.mask], &next);
     mpl_fence_death();
     MPL_POINT();
@@ -98,7 +62,7 @@ static void end_move(struct mpl_list *l) {
     MPL_POINT();
   }
   struct mpl_list_image image = {{mpl_load64_rlx(&m->image[0]), mpl_load64_rlx(&m->image[1])}};
-  if (kind_of(&image) != 0) store(&r.cell[last & r.mask], &image);
+  if (mpl_list_kind_of(&image) != 0) store(&r.cell[last & r.mask], &image);
   mpl_fence_death();
   MPL_POINT();
   mpl_store64_rlx(&m->step, 0);
@@ -119,7 +83,7 @@ static void tx_begin_move(struct mpl_list *l, uint64_t step, uint64_t last, uint
 }
 
 /* MPL_OK with the lock held and no move in the list; MPL_SIGNAL or MPL_DAMAGED without. */
-static enum mpl_status enter(struct mpl_list *l) {
+enum mpl_status mpl_list_enter(struct mpl_list *l) {
   enum mpl_status s = mpl_section_enter(&l->lock, MPL_NEVER);
   if (s == MPL_OK) end_move(l);
   return s;
@@ -127,7 +91,7 @@ static enum mpl_status enter(struct mpl_list *l) {
 
 /* The same for a change; MPL_BLOCK: somebody holds the gate, and w says who. */
 static enum mpl_status enter_to_change(struct mpl_list *l, uint32_t thread, struct mpl_wait *w) {
-  enum mpl_status s = enter(l);
+  enum mpl_status s = mpl_list_enter(l);
   if (s != MPL_OK) return s;
   s = mpl_gate_pass(&l->gate, thread, w);
   if (s != MPL_OK) mpl_robust_unlock(&l->lock);
@@ -167,12 +131,12 @@ static void tx_take_message(struct mpl_list *l, mpl_off message) {
 static enum mpl_status resize(struct mpl_list *l, uint64_t capacity) {
   mpl_off block, old = mpl_load64_rlx(&l->cells);
   uint64_t count = mpl_load64_rlx(&l->count);
-  enum mpl_status s = mpl_heap_alloc(capacity * sizeof(struct cell), &block);
+  enum mpl_status s = mpl_heap_alloc(capacity * sizeof(struct mpl_list_cell), &block);
   if (s != MPL_OK) return s;
-  struct cell *to = mpl_arena_at(block, capacity * sizeof(struct cell));
-  struct ring r = ring_of(l);
+  struct mpl_list_cell *to = mpl_arena_at(block, capacity * sizeof(struct mpl_list_cell));
+  struct mpl_list_ring r = mpl_list_ring_of(l);
   for (uint64_t i = 0; i < count; i++) {
-    struct mpl_list_image image = load(cell_at(&r, i));
+    struct mpl_list_image image = mpl_list_load(mpl_list_cell_at(&r, i));
     mpl_store64_rlx(&to[i].word[0], image.word[0]);
     mpl_store64_rlx(&to[i].word[1], image.word[1]);
   }
@@ -217,12 +181,12 @@ static bool find(const struct mpl_list *l, int64_t *at) {
 ** MPL_OK; MPL_MISUSE: there is no such element; MPL_SIGNAL, MPL_DAMAGED.
 */
 enum mpl_status mpl_list_get(struct mpl_list *l, int64_t at, struct mpl_list_image *image) {
-  enum mpl_status s = enter(l);
+  enum mpl_status s = mpl_list_enter(l);
   if (s != MPL_OK) return s;
   if (find(l, &at)) {
-    struct ring r = ring_of(l);
-    *image = load(cell_at(&r, (uint64_t)at));
-    if (message_of(image) != 0) s = mpl_message_share(message_of(image));
+    struct mpl_list_ring r = mpl_list_ring_of(l);
+    *image = mpl_list_load(mpl_list_cell_at(&r, (uint64_t)at));
+    if (mpl_list_message_of(image) != 0) s = mpl_message_share(mpl_list_message_of(image));
   } else {
     s = MPL_MISUSE;
   }
@@ -235,10 +199,10 @@ static void put_in(struct mpl_list *l, uint64_t place, const struct mpl_value *v
   uint64_t count = mpl_load64_rlx(&l->count);
   bool before = place < count - place; /* those move that are fewer */
   uint64_t left = before ? place : count - place;
-  struct ring r = ring_of(l);
+  struct mpl_list_ring r = mpl_list_ring_of(l);
   struct mpl_list_image image = image_of(v);
   r.head = (r.head - before) & r.mask;
-  if (left == 0) store(cell_at(&r, place), &image);
+  if (left == 0) store(mpl_list_cell_at(&r, place), &image);
   if (before) mpl_tx_store(&l->head, r.head);
   if (left > 0) tx_begin_move(l, before ? 1 : ~(uint64_t)0, r.head + place, left, &image);
   tx_give_message(l, v->message);
@@ -276,16 +240,16 @@ enum mpl_status mpl_list_insert(struct mpl_list *l, uint32_t thread, int64_t at,
 
 /* Puts a value in the place of another. Returns what then lies in the hand; 0: nothing. */
 static mpl_off replace(struct mpl_list *l, uint64_t place, const struct mpl_value *v) {
-  struct ring r = ring_of(l);
-  struct cell *c = cell_at(&r, place);
-  struct mpl_list_image old = load(c), new = image_of(v);
+  struct mpl_list_ring r = mpl_list_ring_of(l);
+  struct mpl_list_cell *c = mpl_list_cell_at(&r, place);
+  struct mpl_list_image old = mpl_list_load(c), new = image_of(v);
   tx_give_message(l, v->message);
-  tx_take_message(l, message_of(&old));
+  tx_take_message(l, mpl_list_message_of(&old));
   mpl_tx_store(&c->word[0], new.word[0]);
   mpl_tx_store(&c->word[1], new.word[1]);
   tx_changed(l, mpl_load64_rlx(&l->count));
   mpl_tx_commit();
-  return message_of(&old);
+  return mpl_list_message_of(&old);
 }
 
 /* One attempt of mpl_list_set. */
@@ -328,12 +292,12 @@ static struct mpl_list_image take_out(struct mpl_list *l, uint64_t place) {
   uint64_t count = mpl_load64_rlx(&l->count), behind = count - 1 - place;
   bool before = place < behind;
   uint64_t left = before ? place : behind;
-  struct ring r = ring_of(l);
-  struct mpl_list_image image = load(cell_at(&r, place));
+  struct mpl_list_ring r = mpl_list_ring_of(l);
+  struct mpl_list_image image = mpl_list_load(mpl_list_cell_at(&r, place));
   uint64_t last = r.head + (before ? 0 : count - 1); /* where the gap goes */
   if (before) mpl_tx_store(&l->head, (r.head + 1) & r.mask);
   if (left > 0) tx_begin_move(l, before ? ~(uint64_t)0 : 1, last, left, &nothing);
-  tx_take_message(l, message_of(&image));
+  tx_take_message(l, mpl_list_message_of(&image));
   tx_changed(l, count - 1);
   mpl_tx_commit();
   end_move(l);
@@ -370,10 +334,10 @@ static enum mpl_status splice(struct mpl_list *l, uint32_t thread, struct mpl_li
   uint64_t count = mpl_load64_rlx(&l->count), more = mpl_load64_rlx(&own->count);
   s = make_room(l, count + more);
   if (s == MPL_OK && more > 0) {
-    struct ring to = ring_of(l), from = ring_of(own);
+    struct mpl_list_ring to = mpl_list_ring_of(l), from = mpl_list_ring_of(own);
     for (uint64_t i = 0; i < more; i++) {
-      struct mpl_list_image image = load(cell_at(&from, i));
-      store(cell_at(&to, count + i), &image);
+      struct mpl_list_image image = mpl_list_load(mpl_list_cell_at(&from, i));
+      store(mpl_list_cell_at(&to, count + i), &image);
     }
     uint64_t messages = mpl_load64_rlx(&l->messages) + mpl_load64_rlx(&own->messages);
     mpl_tx_store(&l->messages, messages);
@@ -424,88 +388,6 @@ enum mpl_status mpl_list_swap(struct mpl_list *l, uint32_t thread, struct mpl_li
   return MPL_OK;
 }
 
-/*
-** Snapshots
-*/
-
-/* The elements from `first` to `last`, as string.sub has it: counted from 1, or from the end if
-   negative. Returns how many, and where the first is. */
-static uint64_t part(uint64_t count, int64_t first, int64_t last, uint64_t *place) {
-  int64_t n = (int64_t)count;
-  if (first < 0) first = first < -n ? 1 : n + first + 1;
-  if (first == 0) first = 1;
-  if (last < 0) last = last < -n ? 0 : n + last + 1;
-  if (last > n) last = n;
-  *place = (uint64_t)first - 1;
-  return first > last ? 0 : (uint64_t)(last - first) + 1;
-}
-
-/* Shares the messages among the cells of the snapshot. */
-static enum mpl_status share(const struct mpl_list_snapshot *s) {
-  mpl_off message[AT_ONCE];
-  uint64_t n = 0;
-  struct mpl_keep *keep = mpl_object_body(s->keep, MPL_TYPE_KEEP);
-  enum mpl_status status = MPL_OK;
-  for (uint64_t i = 0; i < s->count && status == MPL_OK; i++) {
-    if (message_of(&s->cell[i]) != 0) message[n++] = message_of(&s->cell[i]);
-    if (n == AT_ONCE || (n > 0 && i + 1 == s->count)) {
-      status = mpl_keep_add(keep, message, n);
-      n = 0;
-    }
-  }
-  return status;
-}
-
-/* Copies the part, under the lock. MPL_BLOCK: it has more messages than the *room in the keep;
-   that is then more than enough for them. */
-static enum mpl_status copy(struct mpl_list *l, int64_t first, int64_t last,
-                            struct mpl_list_snapshot *s, uint64_t *room) {
-  uint64_t messages = 0;
-  struct ring r = ring_of(l);
-  s->count = part(mpl_load64_rlx(&l->count), first, last, &s->place);
-  if (s->count == 0) return MPL_OK;
-  s->cell = malloc(s->count * sizeof *s->cell);
-  if (s->cell == NULL) return MPL_NOPRIVATE;
-  for (uint64_t i = 0; i < s->count; i++) {
-    s->cell[i] = load(cell_at(&r, s->place + i));
-    messages += message_of(&s->cell[i]) != 0;
-  }
-  if (messages > *room) {
-    *room = messages + messages / 8;
-    return MPL_BLOCK;
-  }
-  return messages > 0 ? share(s) : MPL_OK;
-}
-
-/*
-** Makes a copy of the elements from `first` to `last`, said as in string.sub, to be freed by
-** mpl_list_snapshot_free. MPL_OK; MPL_NOMEM, MPL_NOPRIVATE, MPL_SIGNAL or MPL_DAMAGED, and there
-** is nothing to be freed.
-*/
-enum mpl_status mpl_list_snapshot(struct mpl_list *l, int64_t first, int64_t last,
-                                  struct mpl_list_snapshot *s) {
-  uint64_t room = 0;
-  enum mpl_status status;
-  do {
-    *s = (struct mpl_list_snapshot){0};
-    if (room > 0 && (status = mpl_keep_new(room, &s->keep)) != MPL_OK) return status;
-    status = enter(l);
-    if (status == MPL_OK) {
-      status = copy(l, first, last, s, &room);
-      mpl_robust_unlock(&l->lock);
-    }
-    if (status != MPL_OK) mpl_list_snapshot_free(s);
-  } while (status == MPL_BLOCK);
-  return status;
-}
-
-/* Gives all of it back; does nothing the second time. */
-void mpl_list_snapshot_free(struct mpl_list_snapshot *s) {
-  free(s->cell);
-  if (s->keep != 0) mpl_reflist_release(s->keep);
-  *s = (struct mpl_list_snapshot){0};
-}
-
 /* MPL_OK if the list has changed since it had so many writes; else MPL_BLOCK with w filled. */
 enum mpl_status mpl_list_await(struct mpl_list *l, uint64_t seen, struct mpl_wait *w) {
   if (mpl_list_writes(l) != seen) return MPL_OK;
@@ -525,15 +407,15 @@ enum mpl_status mpl_list_await(struct mpl_list *l, uint64_t seen, struct mpl_wai
 static void dismantle(void *body) {
   struct mpl_list *l = body;
   end_move(l);
-  struct ring r = ring_of(l);
+  struct mpl_list_ring r = mpl_list_ring_of(l);
   uint64_t n = mpl_load64_rlx(&l->count);
   while (mpl_load64_rlx(&l->messages) > 0) {
-    struct mpl_list_image image = load(cell_at(&r, --n));
-    if (message_of(&image) == 0) continue;
+    struct mpl_list_image image = mpl_list_load(mpl_list_cell_at(&r, --n));
+    if (mpl_list_message_of(&image) == 0) continue;
     mpl_tx_store(&l->count, n);
-    tx_take_message(l, message_of(&image));
+    tx_take_message(l, mpl_list_message_of(&image));
     mpl_tx_commit();
-    mpl_message_drop(mpl_self, message_of(&image));
+    mpl_message_drop(mpl_self, mpl_list_message_of(&image));
   }
   mpl_off cells = mpl_load64_rlx(&l->cells);
   if (cells == 0) return;
@@ -555,14 +437,15 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
       (capacity > 0 && mpl_load64_rlx(&l->head) >= capacity))
     return false;
   if (cells != 0 && (!visit(arg, cells) ||
-                     capacity > mpl_heap_size_of(cells) / sizeof(struct cell)))
+                     capacity > mpl_heap_size_of(cells) / sizeof(struct mpl_list_cell)))
     return false;
   end_move(l);
-  struct ring r = ring_of(l);
+  struct mpl_list_ring r = mpl_list_ring_of(l);
   for (uint64_t i = 0; i < count; i++) {
-    struct mpl_list_image image = load(cell_at(&r, i));
-    mpl_off message = message_of(&image);
-    if (kind_of(&image) == 0 || (message == 0 && kind_of(&image) > MPL_LIST_INLINE)) return false;
+    struct mpl_list_image image = mpl_list_load(mpl_list_cell_at(&r, i));
+    mpl_off message = mpl_list_message_of(&image);
+    unsigned kind = mpl_list_kind_of(&image);
+    if (kind == 0 || (message == 0 && kind > MPL_LIST_INLINE)) return false;
     if (message != 0 && !mpl_message_walk(message, visit, ref, arg)) return false;
     messages += message != 0;
   }
