@@ -406,14 +406,19 @@ static bool encode_parts(lua_State *L, const struct request *r, bool fresh) {
   return done;
 }
 
+/* Encodes a scalar: the quick way of most messages. Returns false for other values. */
+static inline bool encode_scalar(lua_State *L, int idx, struct mpl_codec_out *out, size_t inplace) {
+  int type = lua_type(L, idx);
+  mpl_codec_out_start(out);
+  if (!is_scalar(type)) return false;
+  if (write_scalar(out, L, idx, type, inplace) && mpl_codec_out_finish(out)) return true;
+  mpl_codec_release(out);
+  mpl_codec_path_raise(L, FAILURE_MEMORY, NULL);
+  return true; /* never */
+}
+
 static void encode(lua_State *L, struct request r) {
-  int type = lua_type(L, r.idx);
-  mpl_codec_out_start(r.out);
-  if (is_scalar(type)) {
-    if (write_scalar(r.out, L, r.idx, type, r.inplace) && mpl_codec_out_finish(r.out)) return;
-    mpl_codec_release(r.out);
-    mpl_codec_path_raise(L, FAILURE_MEMORY, NULL);
-  }
+  if (encode_scalar(L, r.idx, r.out, r.inplace)) return;
   r.idx = lua_absindex(L, r.idx);
   if (encode_parts(L, &r, false)) return;
   mpl_codec_out_start(r.out);
@@ -426,6 +431,7 @@ static void encode(lua_State *L, struct request r) {
 ** allocation. Raises an error that names the path of what cannot be sent; *out then holds nothing.
 */
 void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out) {
+  if (encode_scalar(L, idx, out, MPL_CODEC_INPLACE)) return;
   encode(L, (struct request){.idx = idx, .out = out, .inplace = MPL_CODEC_INPLACE});
 }
 
