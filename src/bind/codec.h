@@ -2,9 +2,10 @@
 ** The codec: Lua values to bytes and back. What the bytes look like is in codec_format.h.
 **
 ** What can be sent: nil, booleans, numbers (bit for bit), strings, tables with cycles and shared
-** parts, tables whose metatable is registered by name, Lua functions with their upvalues and, as far
-** as they can be sent, the globals that they name, C functions and modules by name, the globals table, the light userdata NULL, and the shared objects
-** of this module. Anything else is refused at the sender, with its path in the value.
+** parts, tables whose metatable is registered by name, Lua functions with their upvalues and, as
+** far as they can be sent, the globals that they name, C functions and modules by name, the globals
+** table, the light userdata NULL, and the shared objects of this module. Anything else is refused
+** at the sender, with its path in the value.
 **
 ** Invariant: between mpl_codec_encode and mpl_codec_release nothing of Lua runs. Long strings are
 ** referenced where they lie, and a finalizer could drop them. Who must let Lua run meanwhile (a
@@ -38,7 +39,7 @@ struct mpl_codec_out {
   size_t size;    /* bytes of the whole message */
   uint64_t *refs; /* ids of the shared objects in the message, each once, in order of mention */
   size_t nrefs;
-  bool parcels;   /* parcels are among them, which live as long as this or a message refers to them */
+  bool parcels; /* are among them, which live as long as this or a message refers to them */
   /* The rest is the codec's own. */
   size_t cut; /* bytes that belong to earlier pieces */
   size_t pieces_room;
