@@ -59,9 +59,10 @@ static bool note_globals(struct encoder *e, size_t size) {
 }
 
 /*
-** Writes the code of the function on top, whose tag stands at tag_place. Code that is in the message
-** already, of this function or of another closure, is only the place where it is, unless this
-** closure's upvalues show globals in it that are new; code that the receiver has is only its hash.
+** Writes the code of the function on top, whose tag stands at tag_place. Code that is in the
+** message already, of this function or of another closure, is only the place where it is, unless
+** this closure's upvalues show globals in it that are new; code that the receiver has is only its
+** hash.
 */
 static bool write_code(struct encoder *e, size_t tag_place) {
   struct mpl_buf *bytes = &e->out->bytes;
