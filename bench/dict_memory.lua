@@ -1,6 +1,6 @@
 -- Shared memory of a dict: bytes for each of a million entries, an integer to a short string, and
--- what of it is left after `clear`: of large free blocks the arena keeps 64 MiB or more for what comes
--- next. Not in the table of run.lua: nothing is timed.
+-- what of it is left after `clear`: of large free blocks the arena keeps 64 MiB or more for what
+-- comes next. Not in the table of run.lua: nothing is timed.
 --
 --   ./mpl bench/dict_memory.lua [entries]
 

@@ -1,5 +1,5 @@
 -- A shared dict of 1,000 entries that two processes use at once: each reads one entry and writes
--- another in turn. Arguments: their CPUs. Both do the same number, and the time ends when both have.
+-- another in turn. Arguments: their CPUs. Both do the same number; the time ends when both have.
 
 local process = require "process"
 local measure = dofile "bench/measure.lua"
