@@ -1,6 +1,6 @@
 /*
-** The checker of the arena finds what can be wrong with a dict: a process of its own spoils a word of a sound
-** one and expects the fault. (See check_test.c for the rest of the arena.)
+** The checker of the arena finds what can be wrong with a dict: a process of its own spoils a word
+** of a sound one and expects the fault. (See check_test.c for the rest of the arena.)
 */
 #include "dicts.h"
 #include "ds/dict_inside.h"

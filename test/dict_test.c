@@ -1,6 +1,6 @@
 /*
-** Dicts: keys and values of all kinds, the order, growth and shrinking, snapshots, changes at once, and two
-** processes.
+** Dicts: keys and values of all kinds, the order, growth and shrinking, snapshots, changes at once,
+** and two processes.
 */
 #include "base/fault.h"
 #include "dicts.h"
@@ -319,8 +319,8 @@ static bool fails(void) {
   return ++asked >= fails_from;
 }
 
-/* Tries with the n-th allocation failing, and all after it, for n = 1, 2, ... until it can be done; in
-   between nothing may have changed. */
+/* Tries with the n-th allocation failing, and all after it, for n = 1, 2, ... until it can be done;
+   in between nothing may have changed. */
 static void try_until_done(struct mpl_dict *d, enum mpl_status (*operate)(struct mpl_dict *d)) {
   uint64_t count = dicts_count(d);
   enum mpl_status e = MPL_NOMEM;
@@ -436,7 +436,8 @@ static void set_late(void *arg) {
   CHECK(dicts_set(arg, 1, 'l', 1) == MPL_OK);
 }
 
-/* A change waits for the gate, and its waiter is woken by the commit; or by the death of the holder. */
+/* A change waits for the gate, and its waiter is woken by the commit; or by the death of the
+   holder. */
 static void hold_gate_and_die(void *arg) {
   struct mpl_dict *d = arg;
   CHECK(dicts_begin(d, 0) == MPL_OK);

@@ -1,6 +1,6 @@
 /*
-** What the tests of dicts have in common: keys that are numbers or any bytes, values of any size, messages,
-** and the operations on them with what waits.
+** What the tests of dicts have in common: keys that are numbers or any bytes, values of any size,
+** messages, and the operations on them with what waits.
 */
 #ifndef MPL_TEST_DICTS_H
 #define MPL_TEST_DICTS_H

@@ -14,6 +14,7 @@
 static struct {
   uint64_t id;
   struct mpl_dict *d;
+  uint64_t writes; /* before all */
 } s;
 
 static void setup_empty(void) {
@@ -21,9 +22,15 @@ static void setup_empty(void) {
   s.d = dicts_at(s.id);
 }
 
+/* The scene is set. */
+static void ready(void) {
+  s.writes = mpl_dict_writes(s.d, NULL);
+}
+
 static void fill(uint64_t n) {
   setup_empty();
   for (uint64_t i = 1; i <= n; i++) CHECK(dicts_set(s.d, i, 'a', 5) == MPL_OK);
+  ready();
 }
 
 /* Keys 1 to 3. */
@@ -35,6 +42,7 @@ static void setup_three(void) {
 static void setup_letter(void) {
   fill(3);
   CHECK(dicts_set_message(s.d, 1, 0) == MPL_OK);
+  ready();
 }
 
 /* Keys 1 to SPLIT_KEYS. */
@@ -42,6 +50,7 @@ static void setup_split(void) {
   fill(MPL_DICT_SMALL + 1);
   CHECK(mpl_load64_rlx(&s.d->split) != 0);
   for (uint64_t i = SPLIT_KEYS; i++ <= MPL_DICT_SMALL;) CHECK(dicts_remove(s.d, i));
+  ready();
 }
 
 /* What must hold whatever happened, and then the dict goes on and ends. */
@@ -64,10 +73,11 @@ static void release(void) {
   mpl_object_bury();
 }
 
-/* One of two states. */
+/* One of two states; who waits for a change is told exactly if there was one. */
 static void judge(bool finished, bool is_old, bool is_new) {
   CHECK(finished ? is_new : is_old || is_new);
   CHECK(is_old != is_new);
+  CHECK((mpl_dict_writes(s.d, NULL) != s.writes) == is_new);
   go_on();
 }
 
@@ -183,6 +193,7 @@ static void setup_full(void) {
   uint64_t i = 1;
   while (mpl_dict_table_of(&s.d->first)->capacity > i) CHECK(dicts_set(s.d, ++i, 'a', 5) == MPL_OK);
   CHECK(i + 1 < MPL_DICT_SMALL);
+  ready();
 }
 
 static void set_beyond(void) {
@@ -221,11 +232,13 @@ static void verify_split(bool finished) {
 static void setup_letters(void) {
   setup_split();
   CHECK(dicts_set_message(s.d, 3, 1) == MPL_OK);
+  ready();
 }
 
 static void setup_few_letters(void) {
   setup_letter();
   CHECK(dicts_set_message(s.d, 3, 1) == MPL_OK);
+  ready();
 }
 
 static void clear(void) {
@@ -276,7 +289,8 @@ static void verify_untouched(bool finished) {
 }
 
 /*
-** Changes at once: key 1 is removed, key 2 replaced in its place, key 3 by a letter, 9 and 10 are new.
+** Changes at once: key 1 is removed, key 2 replaced in its place, key 3 by a letter, 9 and 10 are
+** new.
 */
 
 static void begin(void) {
@@ -370,10 +384,12 @@ static void prepare_one_more(void) {
 static void verify_one_more(bool finished) {
   CHECK(!finished || mpl_load64_rlx(&s.d->split) != 0);
   judge(finished, dicts_is(s.d, 1, 'a', 5) && dicts_count(s.d) == MPL_DICT_SMALL - 1,
-        dicts_is(s.d, 1, 'c', 5) && dicts_is(s.d, 50, 'c', 5) && dicts_count(s.d) == MPL_DICT_SMALL);
+        dicts_is(s.d, 1, 'c', 5) && dicts_is(s.d, 50, 'c', 5) &&
+            dicts_count(s.d) == MPL_DICT_SMALL);
 }
 
-/* Beside a commit somebody looks, and sees all of it or nothing; and changes a key, before or after. */
+/* Beside a commit somebody looks, and sees all of it or nothing; and changes a key, before or
+   after. */
 static void look_and_set(void) {
   struct mpl_dict_snapshot all;
   CHECK(dicts_snapshot(s.d, &all) == MPL_OK && (all.count == 3 || all.count == 2));

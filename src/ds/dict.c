@@ -47,8 +47,8 @@ uint64_t mpl_dict_hash(const void *bytes, uint64_t size) {
   return mpl_hash(bytes, size, HASH_SEED);
 }
 
-/* How often the key's shard, or with NULL the dict, has been changed: a number that differs if the key
-   was changed since it was read. Without a lock. */
+/* How often the key's shard, or with NULL the dict, has been changed: a number that differs if the
+   key was changed since it was read. Without a lock. */
 uint64_t mpl_dict_writes(struct mpl_dict *d, const struct mpl_dict_key *key) {
   mpl_off split = mpl_load64_acq(&d->split);
   uint64_t n = mpl_load64_acq(&d->first.writes);
@@ -80,7 +80,8 @@ static void give_bytes(struct mpl_dict_op *op, const struct mpl_value *v) {
   op->old = (struct mpl_value){.bytes = op->room, .size = v->size};
 }
 
-/* A message goes out last, so that nothing fails with it in the hand: itself if it went, else a share. */
+/* A message goes out last, so that nothing fails with it in the hand: itself if it went, else a
+   share. */
 static enum mpl_status give_message(struct mpl_dict_op *op, const struct mpl_value *v,
                                     struct mpl_dict_gone *gone) {
   if (v->message == 0) return MPL_OK;
@@ -160,8 +161,8 @@ static void remove_entry(struct mpl_dict *d, struct mpl_dict_shard *shard, struc
   mpl_dict_table_shrink(shard);
 }
 
-/* The change, under the locks that l says. What went is in `gone`, to be dropped once they are free.
-   MPL_OK; MPL_NOMEM, and nothing has changed; MPL_DAMAGED. */
+/* The change, under the locks that l says. What went is in `gone`, to be dropped once they are
+   free. MPL_OK; MPL_NOMEM, and nothing has changed; MPL_DAMAGED. */
 enum mpl_status mpl_dict_change_locked(struct mpl_dict_locked *l, struct mpl_dict_op *op,
                                        struct mpl_dict_gone *gone) {
   struct mpl_dict *d = l->dict;
@@ -205,10 +206,10 @@ static enum mpl_status change(struct mpl_dict_op *op, struct mpl_wait *w) {
 }
 
 /*
-** Changes the value of op->key as op->decide says, which may be asked more than once; the last answer
-** counts. MPL_OK with `found`, `stored` and, if wanted, `old`. MPL_BLOCK with w filled: somebody else has
-** the gate. MPL_NOMEM, MPL_SIGNAL: nothing has changed; a message to be stored is in the hand still.
-** MPL_DAMAGED. No lock is held.
+** Changes the value of op->key as op->decide says, which may be asked more than once; the last
+** answer counts. MPL_OK with `found`, `stored` and, if wanted, `old`. MPL_BLOCK with w filled:
+** somebody else has the gate. MPL_NOMEM, MPL_SIGNAL: nothing has changed; a message to be stored is
+** in the hand still. MPL_DAMAGED. No lock is held.
 */
 enum mpl_status mpl_dict_change(struct mpl_dict_op *op, struct mpl_wait *w) {
   op->stored = false;

@@ -1,14 +1,14 @@
 /*
 ** The dict: a hash table of encoded keys and values, in the order of insertion.
 **
-** It is made of shards, each with a lock of its own and a table (ds/dict_table.h): one as long as it is
-** small, MPL_DICT_SHARDS for ever once it has grown. The hash of a key says in which shard it is, so that
-** processes that use different keys seldom meet. What concerns all of the dict takes the locks of all
-** shards, in their order.
+** It is made of shards, each with a lock of its own and a table (ds/dict_table.h): one as long as
+** it is small, MPL_DICT_SHARDS for ever once it has grown. The hash of a key says in which shard it
+** is, so that processes that use different keys seldom meet. What concerns all of the dict takes
+** the locks of all shards, in their order.
 **
-** Changes pass the gate (ds/gate.h). Whoever holds it may collect changes in the overlay, a table beside
-** the shards that only the holder looks at, and apply them all at once: that is decided by one store,
-** `applying`, and whoever finds it set goes on with what its setter did not end.
+** Changes pass the gate (ds/gate.h). Whoever holds it may collect changes in the overlay, a table
+** beside the shards that only the holder looks at, and apply them all at once: that is decided by
+** one store, `applying`, and whoever finds it set goes on with what its setter did not end.
 **
 ** A set and a namespace are dicts that scripts see differently.
 */
@@ -34,13 +34,13 @@ struct mpl_dict_shard {
 struct mpl_dict {
   struct mpl_lock gate; /* first, see ds/gate.h */
   struct mpl_ec changed;
-  mpl_a64 split;    /* block of MPL_DICT_SHARDS shards, 0: there is only `first`; set once, under its lock */
+  mpl_a64 split;    /* block of all shards, 0: there is only `first`; set once, under its lock */
   mpl_a64 serial;   /* what the next new entry gets: the order of insertion */
   mpl_a64 cleared;  /* 1: the overlay begins with the removal of all */
   mpl_a64 applying; /* 1: the overlay is being applied; changed under all locks */
   mpl_a64 waste;    /* tables whose entries are to be freed; under the lock of the overlay */
   struct mpl_dict_shard first;
-  struct mpl_dict_shard overlay; /* lock above those of all shards; changed by the holder of the gate */
+  struct mpl_dict_shard overlay; /* lock above all shards'; changed by the holder of the gate */
 };
 
 /* An encoded key. Equal keys have equal bytes. */
@@ -53,10 +53,10 @@ struct mpl_dict_key {
 /* What mpl_dict_change asks for. */
 enum mpl_dict_verdict { MPL_DICT_KEEP, MPL_DICT_STORE, MPL_DICT_REMOVE };
 
-/* Decides under the shard's lock; calls no Lua, takes no lock, allocates nothing. `old` is the present
-   value, NULL if there is none; its bytes are in shared memory, or it is a message that is not in the hand.
-   For STORE *new says the value: bytes that stay valid until the change returns, or a message in
-   the hand. */
+/* Decides under the shard's lock, perhaps more than once: the last answer counts. Calls no Lua,
+   takes no lock, allocates nothing. `old` is the present value, NULL if there is none; its bytes
+   are in shared memory, or it is a message that is not in the hand. For STORE *new says the value:
+   bytes that stay valid until the change returns, or a message in the hand. */
 typedef enum mpl_dict_verdict (*mpl_dict_decide)(void *arg, const struct mpl_value *old,
                                                  struct mpl_value *new);
 
@@ -69,8 +69,8 @@ struct mpl_dict_op {
   bool want_old;        /* fill `old` */
   bool found;           /* out: there was a value */
   bool stored;          /* out: STORE happened; a message that was stored is the dict's */
-  struct mpl_value old; /* out, if found and wanted: bytes in `room`, or a message in the hand (the share of
-                           one that stays, the thing itself of one that went) */
+  struct mpl_value old; /* out, if found and wanted: bytes in `room`, or a message in the hand (a
+                           share of one that stays, the thing itself of one that went) */
   unsigned char room[MPL_VALUE_INLINE];
 };
 
@@ -88,7 +88,7 @@ struct mpl_dict_snapshot {
   struct mpl_dict_pair *pair;
   uint64_t count;
   unsigned char *bytes;
-  uint64_t keep; /* id of the keep that holds the messages, referred to by the caller; 0: there are none */
+  uint64_t keep; /* id of the keep of the messages, referred to by the caller; 0: there are none */
 };
 
 void mpl_dict_register(void);
@@ -105,7 +105,8 @@ enum mpl_status mpl_dict_count(struct mpl_dict *d, uint32_t thread, uint64_t *co
 enum mpl_status mpl_dict_snapshot(struct mpl_dict *d, uint32_t thread, struct mpl_dict_snapshot *s);
 void mpl_dict_snapshot_free(struct mpl_dict_snapshot *s);
 enum mpl_status mpl_dict_clear(struct mpl_dict *d, uint32_t thread, struct mpl_wait *w);
-enum mpl_status mpl_dict_pop_newest(struct mpl_dict_op *op, struct mpl_buf *key, struct mpl_wait *w);
+enum mpl_status mpl_dict_pop_newest(struct mpl_dict_op *op, struct mpl_buf *key,
+                                    struct mpl_wait *w);
 
 /* Changes at once: whoever holds the gate changes the overlay, and sees the dict through it. */
 enum mpl_status mpl_dict_begin(struct mpl_dict *d, uint32_t thread, struct mpl_wait *w);

@@ -1,10 +1,10 @@
 /*
 ** Changes that happen at once: begin, commit, abandon.
 **
-** They are collected in the overlay, by the holder of the gate. The commit first makes room for all of
-** them, so that nothing can fail afterwards; then one section sets `applying`, and from there on they
-** have happened. They are moved over one by one, a section each, under all locks; whoever gets a lock
-** because the process died meanwhile goes on with it.
+** They are collected in the overlay, by the holder of the gate. The commit first makes room for all
+** of them, so that nothing can fail afterwards; then one section sets `applying`, and from there on
+** they have happened. They are moved over one by one, a section each, under all locks; whoever gets
+** a lock because the process died meanwhile goes on with it.
 */
 #include "ds/dict_inside.h"
 #include "shm/heap.h"
@@ -15,7 +15,8 @@
 ** Applying
 */
 
-/* A section: entry `at` of the overlay goes where it belongs. A key that is there keeps its place. */
+/* A section: entry `at` of the overlay goes where it belongs. A key that is there keeps its place.
+   */
 static void apply_one(struct mpl_dict_locked *l, struct mpl_dict_spot at) {
   struct mpl_dict *d = l->dict;
   struct mpl_dict_gone gone = {0}, mark = {0};
@@ -41,8 +42,8 @@ static void apply_one(struct mpl_dict_locked *l, struct mpl_dict_spot at) {
   mpl_dict_gone_drop(&mark);
 }
 
-/* Applies what is in the overlay, or the rest of it; `applying` is set, and all locks are held. Who is
-   waiting is noted for mpl_tx_wake_flush. */
+/* Applies what is in the overlay, or the rest of it; `applying` is set, and all locks are held. Who
+   is waiting is noted for mpl_tx_wake_flush. */
 void mpl_dict_apply(struct mpl_dict_locked *l) {
   struct mpl_dict *d = l->dict;
   mpl_off table = mpl_load64_rlx(&d->overlay.table);
@@ -75,7 +76,8 @@ static void count_new(const struct mpl_dict_locked *l, uint64_t new[MPL_DICT_SHA
     const struct mpl_dict_entry *e = mpl_dict_table_entry(t, i);
     if (e == NULL || mpl_load64_rlx(&e->value) == 0) continue;
     struct mpl_dict_key key = mpl_dict_entry_key(e);
-    if (mpl_dict_find_below(l, &key).entry == NULL) new[mpl_dict_shard_in(l, key.hash) - l->shard]++;
+    if (mpl_dict_find_below(l, &key).entry == NULL)
+      new[mpl_dict_shard_in(l, key.hash) - l->shard]++;
   }
 }
 
@@ -110,8 +112,8 @@ static enum mpl_status drop_overlay(struct mpl_dict *d) {
   return MPL_OK;
 }
 
-/* Takes the gate for this thread, which does not have it, and begins without changes. MPL_OK; MPL_BLOCK
-   with w filled: somebody else has it; MPL_DAMAGED. No lock is held. */
+/* Takes the gate for this thread, which does not have it, and begins without changes. MPL_OK;
+   MPL_BLOCK with w filled: somebody else has it; MPL_DAMAGED. No lock is held. */
 enum mpl_status mpl_dict_begin(struct mpl_dict *d, uint32_t thread, struct mpl_wait *w) {
   enum mpl_status s = mpl_lock_try(&d->gate, thread, w);
   if (s == MPL_BLOCK) return s;
@@ -141,8 +143,8 @@ static enum mpl_status commit(struct mpl_dict *d) {
   return s;
 }
 
-/* Does all changes at once, and releases the gate, which the caller has. MPL_OK; MPL_NOMEM, and nothing
-   has changed: the gate is the caller's still; MPL_DAMAGED, the same. No lock is held. */
+/* Does all changes at once, and releases the gate, which the caller has. MPL_OK; MPL_NOMEM, and
+   nothing has changed: the gate is the caller's still; MPL_DAMAGED, the same. No lock is held. */
 enum mpl_status mpl_dict_commit(struct mpl_dict *d) {
   enum mpl_status s = commit(d);
   if (s == MPL_NOMEM && mpl_recover_all()) s = commit(d);

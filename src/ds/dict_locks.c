@@ -1,9 +1,9 @@
 /*
 ** The shards of a dict and their locks.
 **
-** `split` is published under the lock of `first`, once: who has locked `first` looks at it again. Locks
-** are taken in the order of the shards, and that of the overlay last. Whoever gets one and finds
-** `applying` set, whose setter then has died, ends what that one began before anything else.
+** `split` is published under the lock of `first`, once: who has locked `first` looks at it again.
+** Locks are taken in the order of the shards, and that of the overlay last. Whoever gets one and
+** finds `applying` set, whose setter then has died, ends what that one began before anything else.
 */
 #include "ds/dict_inside.h"
 #include "ds/section.h"
@@ -50,7 +50,8 @@ static enum mpl_status enter_shards(struct mpl_dict_locked *l, uint64_t n, bool 
                                     bool deaf) {
   enum mpl_status s = MPL_OK;
   l->overlay = false;
-  for (l->n = 0; s == MPL_OK && l->n < n; l->n += s == MPL_OK) s = enter(&l->shard[l->n].lock, deaf);
+  for (l->n = 0; s == MPL_OK && l->n < n; l->n += s == MPL_OK)
+    s = enter(&l->shard[l->n].lock, deaf);
   if (s == MPL_OK && overlay) {
     s = enter(&l->dict->overlay.lock, deaf);
     l->overlay = s == MPL_OK;
@@ -96,8 +97,8 @@ static enum mpl_status go_on(struct mpl_dict *d, bool deaf) {
   return MPL_OK;
 }
 
-/* Takes the lock of the shard of a key, and that of the overlay if this thread holds the gate. MPL_OK;
-   MPL_SIGNAL or MPL_DAMAGED without. */
+/* Takes the lock of the shard of a key, and that of the overlay if this thread holds the gate.
+   MPL_OK; MPL_SIGNAL or MPL_DAMAGED without. */
 enum mpl_status mpl_dict_lock_key(struct mpl_dict *d, uint64_t hash, uint32_t thread,
                                   struct mpl_dict_locked *l) {
   l->dict = d;
@@ -164,7 +165,8 @@ static enum mpl_status make_shards(mpl_off *split) {
   return s;
 }
 
-/* Moves all entries from `first` to new shards; its lock is held. What is made is in the hand before. */
+/* Moves all entries from `first` to new shards; its lock is held. What is made is in the hand
+   before. */
 static bool split_locked(struct mpl_dict *d) {
   mpl_off split = 0, table[MPL_DICT_SHARDS] = {0}, old = mpl_load64_rlx(&d->first.table);
   enum mpl_status s = make_shards(&split);

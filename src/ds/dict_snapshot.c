@@ -35,7 +35,8 @@ static bool is_new(const struct mpl_dict_locked *l, const struct mpl_dict_entry 
   return mpl_load64_rlx(&e->value) != 0 && mpl_dict_find_below(l, &key).entry == NULL;
 }
 
-/* The last entry of a shard; what was removed behind it is not looked at again. NULL: there is none. */
+/* The last entry of a shard; what was removed behind it is not looked at again. NULL: there is
+   none. */
 static struct mpl_dict_entry *last_of(const struct mpl_dict_locked *l,
                                       const struct mpl_dict_shard *shard) {
   struct mpl_dict_table *t = mpl_dict_table_of(shard);
@@ -96,9 +97,10 @@ static enum mpl_status pop_newest(struct mpl_dict_op *op, struct mpl_buf *key, s
 }
 
 /*
-** Removes the newest entry: MPL_OK with `found`, its key in `key` and op->key, and, if wanted, its value
-** in `old`. `decide` and the key of *op are not asked for. MPL_BLOCK with w filled: somebody else has the
-** gate. MPL_NOMEM, MPL_NOPRIVATE, MPL_SIGNAL: nothing has changed. MPL_DAMAGED. No lock is held.
+** Removes the newest entry: MPL_OK with `found`, its key in `key` and op->key, and, if wanted, its
+** value in `old`. `decide` and the key of *op are not asked for. MPL_BLOCK with w filled: somebody
+** else has the gate. MPL_NOMEM, MPL_NOPRIVATE, MPL_SIGNAL: nothing has changed. MPL_DAMAGED. No
+** lock is held.
 */
 enum mpl_status mpl_dict_pop_newest(struct mpl_dict_op *op, struct mpl_buf *key,
                                     struct mpl_wait *w) {
@@ -226,9 +228,9 @@ static void drop_keep(uint64_t id) {
 
 /*
 ** A copy of all entries as this thread sees them, in the order of their insertion, to be freed with
-** mpl_dict_snapshot_free. The serials are of no meaning but in an order that grows, except for keys that
-** changes begun have added. MPL_OK; MPL_NOMEM, MPL_NOPRIVATE, MPL_SIGNAL, MPL_DAMAGED, and there is
-** nothing to free. No lock is held.
+** mpl_dict_snapshot_free. The serials are of no meaning but in an order that grows, except for keys
+** that changes begun have added. MPL_OK; MPL_NOMEM, MPL_NOPRIVATE, MPL_SIGNAL, MPL_DAMAGED, and
+** there is nothing to free. No lock is held.
 */
 enum mpl_status mpl_dict_snapshot(struct mpl_dict *d, uint32_t thread,
                                   struct mpl_dict_snapshot *s) {

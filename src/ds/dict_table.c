@@ -241,8 +241,8 @@ enum mpl_status mpl_dict_table_room(struct mpl_dict_shard *shard, uint64_t more)
   return rebuild(shard, mpl_dict_table_capacity_for(count));
 }
 
-/* Gives memory back if the table is much too large; no section is open. Without memory for a smaller
-   one it stays. */
+/* Gives memory back if the table is much too large; no section is open. Without memory for a
+   smaller one it stays. */
 void mpl_dict_table_shrink(struct mpl_dict_shard *shard) {
   const struct mpl_dict_table *t = mpl_dict_table_of(shard);
   uint64_t count = mpl_load64_rlx(&shard->count);
@@ -342,7 +342,7 @@ bool mpl_dict_table_walk(mpl_off table, const struct mpl_dict_shard *shard,
   uint64_t used = mpl_load64_rlx(&t->used), count = 0;
   if (t->capacity > UINT32_MAX || size_of(t->capacity) > mpl_heap_size_of(table)) return false;
   if (used > t->capacity) return false;
-  if (shard != NULL && !index_is_sound(t)) return false;
+  if (shard != NULL && (mpl_load64_rlx(&t->top) > used || !index_is_sound(t))) return false;
   for (uint64_t i = 0; i < used; i++) {
     mpl_off off = entry_of(mpl_load64_rlx(&t->place[i]));
     if (off == 0) continue;

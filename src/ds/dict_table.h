@@ -1,18 +1,19 @@
 /*
 ** The table of a dict's shard, and its entries.
 **
-** An entry is a block of its own, so that it stays where it is when tables grow. A table is one block: its
-** head, the places, which are the entries in the order of their insertion, and an index by hash that
-** says the place, by open addressing:
+** An entry is a block of its own, so that it stays where it is when tables grow. A table is one
+** block: its head, the places, which are the entries in the order of their insertion, and an index
+** by hash that says the place, by open addressing:
 **
-**   place   offset of the entry / 16 in bits 0-39, MPL_DICT_HASH_BITS of the key's hash above; 0: removed
+**   place   offset of the entry / 16 in bits 0-39, bits of the key's hash above; 0: removed
 **   index   numbers of 32 bits, two in a word: place + 1, or 0: empty
 **
 ** What is in the index stays there until the table is built anew: a place from which the entry was
 ** removed matches no key. There are twice as many numbers as places, so that a search always comes
 ** to an empty one.
 **
-** All functions want the shard's lock. Those with `tx` in their name are part of the caller's section.
+** All functions want the shard's lock. Those with `tx` in their name are part of the caller's
+** section.
 */
 #ifndef MPL_DS_DICT_TABLE_H
 #define MPL_DS_DICT_TABLE_H

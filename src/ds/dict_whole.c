@@ -1,8 +1,9 @@
 /*
 ** A dict as a whole: its size, its end, and the removal of all.
 **
-** Tables are cut off in one section and then lie in the waste of the dict, a list, until their entries
-** are freed one by one; after a death whoever is the next to have something there goes on with it.
+** Tables are cut off in one section and then lie in the waste of the dict, a list, until their
+** entries are freed one by one; after a death whoever is the next to have something there goes on
+** with it.
 */
 #include "ds/dict_inside.h"
 #include "shm/heap.h"
@@ -38,7 +39,8 @@ enum mpl_status mpl_dict_count(struct mpl_dict *d, uint32_t thread, uint64_t *co
 ** Waste
 */
 
-/* In a section: the shard gets this table, or 0: none, and its own becomes the first of the waste. */
+/* In a section: the shard gets this table, or 0: none, and its own becomes the first of the waste.
+   */
 static mpl_off tx_cut(struct mpl_dict_shard *shard, mpl_off table, mpl_off waste) {
   mpl_off old = mpl_load64_rlx(&shard->table);
   if (old != 0) {
@@ -51,8 +53,8 @@ static mpl_off tx_cut(struct mpl_dict_shard *shard, mpl_off table, mpl_off waste
   return waste;
 }
 
-/* In a section, with all locks: removes all entries. Each shard gets a table out of the hand, or none.
-   `first.writes` counts for all shards. */
+/* In a section, with all locks: removes all entries. Each shard gets a table out of the hand, or
+   none. `first.writes` counts for all shards. */
 void mpl_dict_tx_empty(struct mpl_dict_locked *l, const mpl_off table[MPL_DICT_SHARDS]) {
   struct mpl_dict *d = l->dict;
   mpl_off waste = mpl_load64_rlx(&d->waste);
@@ -61,15 +63,16 @@ void mpl_dict_tx_empty(struct mpl_dict_locked *l, const mpl_off table[MPL_DICT_S
   mpl_tx_publish(&d->first.writes, mpl_load64_rlx(&d->first.writes) + 1);
 }
 
-/* In a section under the lock of the overlay: empties that; `cleared` is what it then begins with. */
+/* In a section under the lock of the overlay: empties that; `cleared` is what it then begins with.
+   */
 void mpl_dict_tx_drop_overlay(struct mpl_dict *d, bool cleared) {
   if (mpl_load64_rlx(&d->overlay.table) != 0)
     mpl_tx_store(&d->waste, tx_cut(&d->overlay, 0, mpl_load64_rlx(&d->waste)));
   if (mpl_load64_rlx(&d->cleared) != cleared) mpl_tx_store(&d->cleared, cleared);
 }
 
-/* Frees one entry of the waste, or a table that has none left. The lock of the overlay is held, or nobody
-   else knows the dict. False: there was nothing. */
+/* Frees one entry of the waste, or a table that has none left. The lock of the overlay is held, or
+   nobody else knows the dict. False: there was nothing. */
 static bool free_one(struct mpl_dict *d) {
   struct mpl_dict_gone gone = {0};
   struct mpl_value v;
@@ -108,8 +111,8 @@ void mpl_dict_free_waste(struct mpl_dict *d) {
   if (any) mpl_object_bury();
 }
 
-/* Removes all entries: for the holder of the gate in the overlay, else in the dict. MPL_OK; MPL_BLOCK with w
-   filled: somebody else has the gate; MPL_SIGNAL, MPL_DAMAGED. No lock is held. */
+/* Removes all entries: for the holder of the gate in the overlay, else in the dict. MPL_OK;
+   MPL_BLOCK with w filled: somebody else has the gate; MPL_SIGNAL, MPL_DAMAGED. No lock is held. */
 enum mpl_status mpl_dict_clear(struct mpl_dict *d, uint32_t thread, struct mpl_wait *w) {
   static const mpl_off none[MPL_DICT_SHARDS] = {0};
   struct mpl_dict_locked l;
@@ -198,7 +201,8 @@ bool mpl_dict_walk(void *body, bool (*visit)(void *arg, mpl_off block),
   }
   if (!mpl_dict_table_walk(mpl_load64_rlx(&d->overlay.table), &d->overlay, visit, ref, arg))
     return false;
-  for (mpl_off t = mpl_load64_rlx(&d->waste); t != 0; t = mpl_load64_rlx(&mpl_dict_table_at(t)->next))
+  mpl_off t = mpl_load64_rlx(&d->waste);
+  for (; t != 0; t = mpl_load64_rlx(&mpl_dict_table_at(t)->next))
     if (!mpl_dict_table_walk(t, NULL, visit, ref, arg)) return false;
   return mpl_load64_rlx(&d->applying) <= 1 && mpl_load64_rlx(&d->cleared) <= 1;
 }
