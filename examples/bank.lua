@@ -21,9 +21,8 @@ local function total()
   return sum
 end
 
-local clerks = {}
-for i, route in ipairs{ { "ann", "bob" }, { "bob", "eve" }, { "eve", "ann" } } do
-  clerks[i] = process.Process(function()
+for _, route in ipairs{ { "ann", "bob" }, { "bob", "eve" }, { "eve", "ann" } } do
+  process.Process(function()
     for _ = 1, 100 do pcall(transfer, route[1], route[2], 7) end
   end):start()
 end
