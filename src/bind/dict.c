@@ -170,6 +170,19 @@ static bool push_value(lua_State *L, struct mpl_dict *d) {
   return op.found;
 }
 
+static void check_name(lua_State *L) {
+  if (lua_type(L, 2) != LUA_TSTRING)
+    luaL_error(L, "Namespace: the name of an attribute is a string, not a %s", luaL_typename(L, 2));
+}
+
+/* The key at 2, to store something under it in what is at 1. */
+static void take_key(lua_State *L, unsigned char room[MPL_DICT_KEY_ROOM],
+                     struct mpl_dict_key *key) {
+  const struct mpl_handle *h = lua_touserdata(L, 1);
+  if (h->class == &namespace_class) check_name(L);
+  mpl_dict_key_take(L, 2, room, key);
+}
+
 /* d[k]: the value, or nil. */
 static int dict_index(lua_State *L) {
   if (!push_value(L, mpl_dict_self(L))) lua_pushnil(L);
@@ -201,7 +214,7 @@ static int dict_newindex(lua_State *L) {
   struct mpl_dict *d = mpl_dict_self(L);
   struct mpl_dict_change c;
   c.value.message = 0;
-  mpl_dict_key_take(L, 2, room, &c.op.key);
+  take_key(L, room, &c.op.key);
   if (lua_isnoneornil(L, 3)) {
     run_key(L, d, &c, discard, NULL, false);
   } else {
@@ -266,7 +279,7 @@ static int dict_setdefault(lua_State *L) {
   struct mpl_dict_change c;
   mpl_args_end(L, 3);
   luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "a value expected, to be stored if there is none");
-  mpl_dict_key_take(L, 2, room, &c.op.key);
+  take_key(L, room, &c.op.key);
   mpl_content_take(L, 3, bytes, &c.value);
   run_key(L, d, &c, store_if_none, &c.value, true);
   if (c.op.found) mpl_content_push(L, &c.op.old);
@@ -281,7 +294,7 @@ static int dict_compare_and_set(lua_State *L) {
   struct comparison compare = {.value = NULL};
   mpl_args_end(L, 4);
   lua_settop(L, 4);
-  mpl_dict_key_take(L, 2, room, &c.op.key);
+  take_key(L, room, &c.op.key);
   if (!mpl_plain_take(L, 3, &compare.expected))
     return luaL_argerror(L, 3, lua_pushfstring(L, "a %s cannot be compared with what is stored, "
                                                "which is a copy; keep a version number beside it",
@@ -325,7 +338,7 @@ static int dict_incr(lua_State *L) {
     mpl_plain_take(L, 3, &a.by);
   }
   c.value.message = 0;
-  mpl_dict_key_take(L, 2, room, &c.op.key);
+  take_key(L, room, &c.op.key);
   run_key(L, d, &c, add, &a, false);
   if (!a.done) return incr_failed(L, &a);
   push_number(L, &a.sum);
@@ -366,19 +379,9 @@ static int set_pop(lua_State *L) {
   return 1;
 }
 
-static void check_name(lua_State *L) {
-  if (lua_type(L, 2) != LUA_TSTRING)
-    luaL_error(L, "Namespace: the name of an attribute is a string, not a %s", luaL_typename(L, 2));
-}
-
 static int namespace_index(lua_State *L) {
   check_name(L);
   return dict_index(L);
-}
-
-static int namespace_newindex(lua_State *L) {
-  check_name(L);
-  return dict_newindex(L);
 }
 
 /*
@@ -427,7 +430,7 @@ static const luaL_Reg dict_metamethods[] = {
 static const luaL_Reg set_metamethods[] = {
     {"__gc", mpl_handle_gc}, {"__len", mpl_dict_len}, {"__pairs", mpl_dict_pairs}, {NULL, NULL}};
 static const luaL_Reg namespace_metamethods[] = {{"__gc", mpl_handle_gc},
-                                                 {"__newindex", namespace_newindex},
+                                                 {"__newindex", dict_newindex},
                                                  {"__pairs", mpl_dict_pairs},
                                                  {NULL, NULL}};
 
