@@ -20,6 +20,7 @@ static struct {
 static void setup_empty(void) {
   CHECK(mpl_dict_new(MPL_TYPE_DICT, &s.id) == MPL_OK);
   s.d = dicts_at(s.id);
+  s.writes = 0;
 }
 
 /* The scene is set. */
