@@ -28,7 +28,7 @@ describe("a Namespace", function()
       report("woken", Namespace.wait_change(ns, "x", 30))
       ns.y = { 10 }
     end):start()
-    fx.asleep(p.pid)
+    fx.waiting(p.pid)
     ns.x = 1
     p:join()
     report("of the child", ns.y[1], p.exitcode)

@@ -131,7 +131,7 @@ describe("a set in several processes", function()
     for _, p in ipairs(workers) do p:join() end
     report("popped", #seen, twice.popped >= 100)
     local p = process.Process(function() report("woken", seen:wait_change("x", 30)) end):start()
-    fx.asleep(p.pid)
+    fx.waiting(p.pid)
     seen:add("x")
     p:join()
   ]]

@@ -72,6 +72,15 @@ function fixture.asleep(pid)
   return fixture.eventually(function() return fixture.state(pid) == "S" end)
 end
 
+-- Waits until the process is in a wait of the module, for something that others see it wait for.
+function fixture.waiting(pid)
+  return fixture.eventually(function()
+    for _, p in ipairs(process.stats().processes) do
+      if p.pid == pid then return p.waits end
+    end
+  end)
+end
+
 -- Seconds that f(...) took, then its results.
 function fixture.timed(f, ...)
   local began = process.now()
