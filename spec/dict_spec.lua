@@ -550,3 +550,28 @@ describe("a dict that is printed", function()
     assert.equal('true dict{s = "xx ...}', out.long)
   end)
 end)
+
+describe("a value that the receiver cannot make", function()
+  local out = support.fixture [[
+    local dict = process.dict
+    local d = dict{ a = 1 }
+    process.Process(function()
+      local Own = {}
+      process.register("Own", Own)
+      d.own = setmetatable({ 1 }, Own)
+    end):start():join()
+    report("read", try(function() return d.own end))
+    report("pop", try(dict.pop, d, "own"), #d)
+    report("popitem", try(dict.popitem, d), #d)
+    d.own = nil
+    report("after", d)
+  ]]
+  it("stays, and says why", function()
+    for _, name in ipairs { "read", "pop", "popitem" } do
+      support.mentions(out[name], "no metatable is registered as 'Own'")
+    end
+    assert.equal("2", out.pop:sub(-1))
+    assert.equal("2", out.popitem:sub(-1))
+    assert.equal("dict{a = 1}", out.after)
+  end)
+end)
