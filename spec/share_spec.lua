@@ -41,6 +41,7 @@ describe("a shared table", function()
       plain.children[1].parent == plain, plain.children[2] == plain.children[3],
       plain.children[2][1])
     report("shallow", dict.copy(s).children == s.children)
+    report("list", s.children:copy{ deep = true }[2][1], type(s.children:copy()[2]))
     plain.children[2][1] = 7
     report("a copy", s.children[2][1])
     local mixed = dict{ t = { dict{ x = 1 }, lock } }
@@ -73,6 +74,7 @@ describe("a shared table", function()
   it("comes back as plain tables", function()
     assert.equal("table table true true true 6", out.plain)
     assert.equal("true", out.shallow)
+    assert.equal("6 userdata", out.list)
     assert.equal("6", out["a copy"])
     assert.equal("table 1 true", out["within tables"])
   end)

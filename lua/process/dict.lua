@@ -37,15 +37,8 @@ end
 -- copy(d[, {deep = true}]): a plain table. A deep copy has plain tables for nested dicts and lists,
 -- too.
 function dict.copy(d, options)
-  for name in pairs(options or {}) do
-    if name ~= "deep" then
-      error(("bad argument #2 to 'copy' (unknown option '%s')"):format(tostring(name)), 2)
-    end
-  end
-  if options and options.deep then
-    return require "process.nested".plain(d)
-  end
-  return list(d, "copy")
+  local nested = require "process.nested" -- which requires this file
+  return nested.wants_deep(options) and nested.plain(d) or list(d, "copy")
 end
 
 -- Raises in the name of a function if f, its argument, cannot be called.

@@ -113,12 +113,12 @@ function list.reverse(l)
   assign(l, t)
 end
 
--- l:copy(): a plain table of the elements.
-function list.copy(l, ...)
-  if select("#", ...) > 0 then
-    error("copy: no such argument", 2)
-  end
-  return slice(l)
+-- l:copy([{deep = true}]): a plain table of the elements. A deep copy has plain tables for nested
+-- dicts and lists, too.
+function list.copy(l, options)
+  check_list(l, "copy")
+  local nested = require "process.nested" -- which requires this file
+  return nested.wants_deep(options) and nested.plain(l) or slice(l)
 end
 
 -- Puts the elements of a list or table behind those of a table.

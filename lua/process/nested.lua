@@ -74,7 +74,7 @@ local function plain(v)
     elseif metatable == Dict then
       copy = core.dict.list(value, "copy")
     elseif metatable == List and List then
-      copy = value:copy()
+      copy = value:slice()
     elseif is_plain(value) then
       copy = value -- it is a copy, made when it was read
     else
@@ -97,4 +97,18 @@ local function plain(v)
   return first
 end
 
-return { share = share, plain = plain }
+-- wants_deep(options): what the options of a `copy` say; raises in the name of its caller if there
+-- are others.
+local function wants_deep(options)
+  if options ~= nil and type(options) ~= "table" then
+    error(("bad argument #2 to 'copy' (table of options expected, got %s)"):format(type(options)), 3)
+  end
+  for name in pairs(options or {}) do
+    if name ~= "deep" then
+      error(("bad argument #2 to 'copy' (unknown option '%s'; known: deep)"):format(tostring(name)), 3)
+    end
+  end
+  return options and options.deep
+end
+
+return { share = share, plain = plain, wants_deep = wants_deep }
