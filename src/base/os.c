@@ -177,21 +177,19 @@ int mpl_os_poll_one(int fd, short events, struct timespec *limit) {
 }
 
 /*
-** The one timer of a process. Straight system calls, so that a signal handler may use them.
+** Timers of a process. Straight system calls, so that a signal handler may use them.
 */
 
-static int timer;
-
-/* Makes it, stopped; it sends `sig`. -1 and errno. */
-int mpl_os_timer_create(int sig) {
+/* Makes one, stopped; it sends `sig`. -1 and errno. */
+int mpl_os_timer_create(int sig, int *timer) {
   struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = sig};
   MPL_POINT();
-  return (int)syscall(SYS_timer_create, CLOCK_MONOTONIC, &e, &timer);
+  return (int)syscall(SYS_timer_create, CLOCK_MONOTONIC, &e, timer);
 }
 
-/* Has it send its signal every `period` nanoseconds; 0 stops it. */
-void mpl_os_timer_set(int64_t period) {
-  struct itimerspec spec = {timespec_of(period), timespec_of(period)};
+/* Has it send its signal after `first` nanoseconds (0 stops it), and then every `period`; 0: no more. */
+void mpl_os_timer_set(int timer, int64_t first, int64_t period) {
+  struct itimerspec spec = {timespec_of(period), timespec_of(first)};
   MPL_POINT();
   syscall(SYS_timer_settime, timer, 0, &spec, NULL);
 }

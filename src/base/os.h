@@ -45,8 +45,8 @@ int mpl_os_futex_wake(mpl_a32 *word, int n);
 
 int mpl_os_poll_one(int fd, short events, struct timespec *limit);
 
-int mpl_os_timer_create(int sig);
-void mpl_os_timer_set(int64_t period);
+int mpl_os_timer_create(int sig, int *timer);
+void mpl_os_timer_set(int timer, int64_t first, int64_t period);
 
 pid_t mpl_os_fork(void);
 int mpl_os_poll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mask);

@@ -136,7 +136,7 @@ static void let_go(struct condition_wait *cw) {
 /* Takes the lock again, also if an interrupt is pending: the caller's code relies on having it.
    MPL_OK, MPL_RECOVERED; MPL_DEADLOCK or MPL_ENDED without it. */
 static enum mpl_status take_again(struct condition_wait *cw) {
-  struct mpl_wait w = {.deaf = MPL_SIGNAL_INTERRUPT};
+  struct mpl_wait w = {.deaf = MPL_SIGNAL_INTERRUPT | MPL_SIGNAL_TASK};
   enum mpl_status s, step = MPL_OK;
   while ((s = mpl_lock_try(cw->lock, 0, &w)) == MPL_BLOCK && step != MPL_DEADLOCK &&
          step != MPL_ENDED) {

@@ -9,6 +9,7 @@
 #include <lualib.h>
 
 #include "bind/args.h"
+#include "proc/alarm.h"
 #include "proc/child.h"
 #include "proc/signal.h"
 #include "shm/slot.h"
@@ -35,6 +36,14 @@ static int raise_interrupted(lua_State *L) {
   return lua_error(L);
 }
 
+/* The task that runs is to end, which the pool's worker knows (bind/tasks_serve.c); the task may catch
+   this and clean up. */
+static int raise_task(lua_State *L) {
+  mpl_signal_take(MPL_SIGNAL_TASK);
+  bool cancelled = mpl_alarm_struck() == MPL_CHUNK_CANCELLED;
+  return luaL_error(L, cancelled ? "task cancelled" : "task timed out");
+}
+
 /* The script's own hook, which comes back after ours has struck. Written by the handler before it sets
    the hook that reads it. */
 static struct {
@@ -51,6 +60,7 @@ static void hook(lua_State *L, lua_Debug *where) {
     lua_sethook(L, NULL, 0, 0);
   /* A wait may have raised the error before the hook struck. */
   if (mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) raise_interrupted(L);
+  if (mpl_signal_pending(MPL_SIGNAL_TASK)) raise_task(L);
 }
 
 /* Signal handler: lua_sethook is the one function of Lua that may be called in one, and its like that
@@ -68,15 +78,15 @@ static void on_interrupt(void) {
 }
 
 /*
-** Acts on the signals that came: ended children are reaped; an interrupt becomes an error, before
-** which `before_error` (may be NULL) is called.
+** Acts on the signals that came: ended children are reaped; an interrupt becomes an error, and so does
+** the end of a task, before which `before_error` (may be NULL) is called.
 */
 void mpl_interrupt_attend(lua_State *L, void (*before_error)(void *arg), void *arg) {
   if (mpl_signal_take(MPL_SIGNAL_CHILD)) mpl_child_reap();
-  if (mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) {
-    if (before_error != NULL) before_error(arg);
-    raise_interrupted(L);
-  }
+  if (!mpl_signal_pending(MPL_SIGNAL_INTERRUPT | MPL_SIGNAL_TASK)) return;
+  if (before_error != NULL) before_error(arg);
+  if (mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) raise_interrupted(L);
+  raise_task(L);
 }
 
 /* Whether the value at idx is the error of an interrupt. */

@@ -75,6 +75,7 @@ int luaopen_process_core(lua_State *L) {
   mpl_connection_open(L);
   mpl_fd_open(L);
   mpl_reach_open(L);
+  mpl_tasks_open(L);
   mpl_process_open(L);
   mpl_wait_open(L);
   mpl_stats_open(L);

@@ -33,6 +33,7 @@ void mpl_condition_open(lua_State *L);
 void mpl_rlock_open(lua_State *L);
 void mpl_semaphore_open(lua_State *L);
 void mpl_stats_open(lua_State *L);
+void mpl_tasks_open(lua_State *L);
 void mpl_system_open(lua_State *L);
 
 #endif

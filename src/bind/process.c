@@ -165,7 +165,7 @@ static int child_join(lua_State *L) {
   struct mpl_child *c = self(L);
   int64_t deadline = mpl_args_timeout(L, 2);
   enum mpl_status s;
-  while ((s = mpl_child_join(c, deadline, MPL_SIGNAL_INTERRUPT)) == MPL_SIGNAL)
+  while ((s = mpl_child_join(c, deadline, MPL_SIGNAL_INTERRUPT | MPL_SIGNAL_TASK)) == MPL_SIGNAL)
     mpl_interrupt_attend(L, NULL, NULL);
   mpl_child_reap();
   if (s == MPL_DEADLOCK) return mpl_args_deadlock(L);

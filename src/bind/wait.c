@@ -17,6 +17,7 @@
 #include "bind/process.h"
 #include "ds/event.h"
 #include "ds/queue_tasks.h"
+#include "ds/tasks.h"
 #include "proc/child.h"
 #include "proc/signal.h"
 #include "shm/many.h"
@@ -26,7 +27,7 @@
 /* A script that hears SIGCHLD itself has us look this often. */
 #define DEAF_NS (MPL_NS_PER_S / 100)
 
-enum kind { EVENT, QUEUE, CHILD, MEMBER, DESCRIPTOR, CONNECTION };
+enum kind { EVENT, QUEUE, CHILD, MEMBER, DESCRIPTOR, CONNECTION, TASKS };
 
 /* One of the things. The Lua value stays in the list, so that it lives as long as the wait. */
 struct thing {
@@ -35,6 +36,7 @@ struct thing {
   union {
     struct mpl_event *event;
     struct mpl_queue *queue;
+    struct mpl_tasks *tasks;
     struct mpl_child *child;
     uint64_t ident;
     int fd; /* index into the descriptors */
@@ -59,6 +61,7 @@ static bool is_over(struct wait *w, const void *body) {
 static bool is_ready(struct wait *w, const struct thing *t) {
   switch (t->kind) {
     case EVENT: return is_over(w, t->event) || mpl_event_is_set(t->event);
+    case TASKS: return mpl_tasks_is_ready(t->tasks);
     case QUEUE:
       if (is_over(w, t->queue)) return true;
       if (t->queue->kind != 0 && mpl_queue_tasks_refresh(t->queue)) return mpl_queue_size(t->queue) > 0;
@@ -138,6 +141,9 @@ static bool enter(lua_State *L, struct wait *w) {
     t->kind = QUEUE;
     add_object(w, &t->queue->not_empty, t->queue);
     if (t->queue->kind != 0) add(w, &mpl_super()->died); /* a dead taker's items come back */
+  } else if ((t->tasks = mpl_object_body(id, MPL_TYPE_TASKS)) != NULL) {
+    t->kind = TASKS;
+    add(w, &t->tasks->ready);
   } else if ((t->child = mpl_process_child(L, -1)) != NULL) {
     t->kind = CHILD;
   } else if (mpl_connection_fd(L, -1) >= 0) {

@@ -23,6 +23,7 @@
 
 static struct mpl_child *first;
 static struct mpl_child *watched; /* records with a pidfd, also of children that have ended */
+static uint64_t ends; /* children that were found to have ended */
 static struct mpl_child *spare; /* see mpl_child_keep; leaked at worst once in a process */
 
 /* A record not yet in the table; NULL for lack of memory. */
@@ -135,10 +136,16 @@ bool mpl_child_ended(struct mpl_child *child) {
   if (child->raw ? !raw_ended(child) : !reap(child)) return false;
   MPL_POINT();
   child->ended = true;
+  ends++;
   remove_from_table(child);
   struct mpl_slot *slot = mpl_slot_find(child->ident);
   if (slot != NULL) mpl_recover_unclaimed(slot, child->ident);
   return true;
+}
+
+/* How many children were found to have ended so far, to see whether there are more. */
+uint64_t mpl_child_ends(void) {
+  return ends;
 }
 
 /* Reaps all children that have ended. */

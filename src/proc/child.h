@@ -39,6 +39,7 @@ void mpl_child_unwanted(struct mpl_child *child);
 bool mpl_child_is_mine(const struct mpl_child *child);
 bool mpl_child_ended(struct mpl_child *child);
 void mpl_child_reap(void);
+uint64_t mpl_child_ends(void);
 struct mpl_child *mpl_child_first(void);
 enum mpl_status mpl_child_join(struct mpl_child *child, int64_t deadline, uint32_t attention);
 enum mpl_status mpl_child_join_stranger(uint64_t ident, int64_t deadline);

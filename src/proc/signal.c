@@ -9,6 +9,7 @@
 
 #include "base/os.h"
 #include "base/point.h"
+#include "proc/alarm.h"
 #include "proc/exit.h"
 #include "shm/wait.h"
 
@@ -20,6 +21,7 @@
 
 static void (*on_interrupt)(void);
 static volatile sig_atomic_t ending; /* an interrupt ends the process, the next one at once */
+static int timer;
 static bool timer_made; /* by this process: a fork takes no timer along */
 
 static void attend(uint32_t bit) {
@@ -27,10 +29,16 @@ static void attend(uint32_t bit) {
   mpl_wait_ring();
 }
 
+/* In handlers: the bit is set, waits end, and code that runs is interrupted. */
+void mpl_signal_strike(uint32_t bit) {
+  attend(bit);
+  if (on_interrupt != NULL) on_interrupt();
+}
+
 /* Starts or stops the tick; in handlers. Without a timer an interrupt is brought to mind only once. */
 static void tick(bool on) {
-  if (on && !timer_made) timer_made = mpl_os_timer_create(TICK_SIGNAL) == 0;
-  if (timer_made) mpl_os_timer_set(on ? TICK_NS : 0);
+  if (on && !timer_made) timer_made = mpl_os_timer_create(TICK_SIGNAL, &timer) == 0;
+  if (timer_made) mpl_os_timer_set(timer, on ? TICK_NS : 0, TICK_NS);
 }
 
 /* Whether SIGINT comes from a parent that ends its children and sees to it that they end. */
@@ -49,8 +57,7 @@ static void handle_interrupt(int sig) {
     if (!is_passed_on()) end_at_once();
     return;
   }
-  attend(MPL_SIGNAL_INTERRUPT);
-  if (on_interrupt != NULL) on_interrupt();
+  mpl_signal_strike(MPL_SIGNAL_INTERRUPT);
   tick(true);
 }
 
@@ -127,6 +134,7 @@ void mpl_signal_forget(void) {
   mpl_store32_rlx(&mpl_wait_attention, 0);
   ending = 0;
   timer_made = false;
+  mpl_alarm_forget();
 }
 
 /* Ends the process as the default action of SIGINT does; a shell shows status 130. */

@@ -1,6 +1,7 @@
 /*
 ** Signals that concern the module: SIGINT (somebody wants the script to stop), SIGCHLD (a child has
-** changed) and the timer tick, which brings an interrupt to mind until it is attended to.
+** changed), the timer tick, which brings an interrupt to mind until it is attended to, and the alarm of
+** a pool's task (alarm.h).
 **
 ** Handlers set a bit of mpl_wait_attention and ring the doorbell, so that every sleep of this module
 ** ends; the Lua side takes the bits (mpl_signal_take) and acts. A handler touches nothing else, but
@@ -16,7 +17,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum mpl_signal_bit { MPL_SIGNAL_INTERRUPT = 1, MPL_SIGNAL_CHILD = 2 };
+enum mpl_signal_bit {
+  MPL_SIGNAL_INTERRUPT = 1,
+  MPL_SIGNAL_CHILD = 2,
+  MPL_SIGNAL_TASK = 4 /* the task that runs is to end (proc/alarm.h) */
+};
 
 void mpl_signal_hear_interrupts(void);
 void mpl_signal_hear_children(void);
@@ -26,6 +31,7 @@ bool mpl_signal_pending(uint32_t bits);
 bool mpl_signal_hears_children(void);
 void mpl_signal_expect_last(void);
 void mpl_signal_forget(void);
+void mpl_signal_strike(uint32_t bit);
 void mpl_signal_die_of_interrupt(void);
 
 #endif

@@ -1,0 +1,207 @@
+/*
+** Tasks:collect: the results of a chunk that is finished.
+**
+** The chunk stays the ledger's until all of it is decoded: if that fails for want of memory, or for an
+** interrupt, it can be collected again.
+*/
+#include <string.h>
+
+#include "bind/args.h"
+#include "bind/blocking.h"
+#include "bind/codec.h"
+#include "bind/interrupt.h"
+#include "bind/tasks.h"
+#include "proc/child.h"
+#include "proc/signal.h"
+
+struct collect {
+  struct mpl_blocking op;
+  struct mpl_tasks *t;
+  struct mpl_tasks_desk *desk;
+  uint64_t wanted;
+  struct mpl_chunk *chunk;
+  struct mpl_chunk_results results;
+  lua_Integer i; /* the result that is decoded, from 1 on */
+  bool failed;   /* there are errors among them */
+};
+
+/* Arguments of the protected function. */
+enum { VALUES = 1, ERRORS, OPERATION };
+
+static void set_integer(lua_State *L, const char *key, lua_Integer n) {
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, key);
+}
+
+static void set_true(lua_State *L, const char *key) {
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, key);
+}
+
+/* Pushes a table that says how a task was lost: with a field of this name. */
+static void push_loss(lua_State *L, const char *key, const struct mpl_chunk_result *r) {
+  struct mpl_chunk_loss loss;
+  MPL_ASSERT(r->size == sizeof loss);
+  memcpy(&loss, r->bytes, sizeof loss);
+  lua_createtable(L, 0, 4);
+  set_true(L, key);
+  set_integer(L, "attempts", (lua_Integer)loss.attempts);
+  if (loss.pid == 0) return;
+  set_integer(L, "pid", (lua_Integer)loss.pid);
+  set_integer(L, "code", loss.code);
+}
+
+static void push_word(lua_State *L, const char *key) {
+  lua_createtable(L, 0, 1);
+  set_true(L, key);
+}
+
+static void push_decoded(lua_State *L, const struct mpl_chunk_result *r) {
+  mpl_codec_decode(L, r->bytes, r->size, r->refs, r->nrefs);
+}
+
+/* Pushes what came of a task that has failed. */
+static void push_error(lua_State *L, const struct mpl_chunk_result *r) {
+  switch (r->kind) {
+    case MPL_CHUNK_ERROR: push_decoded(L, r); break;
+    case MPL_CHUNK_LOST: push_loss(L, "lost", r); break;
+    case MPL_CHUNK_TIMEOUT: push_loss(L, "timeout", r); break;
+    case MPL_CHUNK_NOMEM: push_word(L, "nomem"); break;
+    default: push_word(L, "cancelled"); break;
+  }
+}
+
+/* The table on top is that of all results, which is popped. */
+static void replace_values(lua_State *L) {
+  lua_getfield(L, -1, "n");
+  lua_Integer n = lua_tointeger(L, -1);
+  lua_setfield(L, VALUES, "n");
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    lua_rawseti(L, VALUES, i);
+  }
+  lua_pop(L, 1);
+}
+
+/* Decodes all from result i on into the tables. */
+static int decode_all(lua_State *L) {
+  struct collect *c = lua_touserdata(L, OPERATION);
+  struct mpl_chunk_result r;
+  while ((uint64_t)c->i < c->chunk->count) {
+    c->i++;
+    mpl_chunk_results_next(&c->results, &r);
+    if (r.kind == MPL_CHUNK_VALUE) {
+      push_decoded(L, &r);
+      lua_rawseti(L, VALUES, c->i);
+    } else if (r.kind == MPL_CHUNK_VALUES) { /* of the only task */
+      push_decoded(L, &r);
+      replace_values(L);
+    } else {
+      push_error(L, &r);
+      lua_rawseti(L, ERRORS, c->i);
+      c->failed = true;
+    }
+  }
+  return 0;
+}
+
+/* A result could not be decoded, with the error on top of the stack: that is its task's. */
+static void set_broken(lua_State *L, struct collect *c, int errors) {
+  luaL_tolstring(L, -1, NULL);
+  lua_createtable(L, 0, 1);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "broken");
+  lua_rawseti(L, errors, c->i);
+  lua_pop(L, 1);
+  c->failed = true;
+}
+
+/* Decodes the chunk into two tables, which are pushed. False if it must be decoded again, with the error on
+   top of the stack. */
+static bool decode(lua_State *L, struct collect *c) {
+  lua_createtable(L, c->chunk->count > INT32_MAX ? 0 : (int)c->chunk->count, 1);
+  int values = lua_gettop(L), errors = values + 1, status;
+  set_integer(L, "n", (lua_Integer)c->chunk->count);
+  lua_newtable(L);
+  mpl_chunk_results_start(&c->results, c->chunk);
+  for (;;) {
+    lua_pushcfunction(L, decode_all);
+    lua_pushvalue(L, values);
+    lua_pushvalue(L, errors);
+    lua_pushlightuserdata(L, c);
+    if ((status = lua_pcall(L, 3, 0, 0)) == LUA_OK) return true;
+    if (mpl_args_lacked_memory(L, status) || mpl_interrupt_is(L, -1)) return false;
+    set_broken(L, c, errors);
+  }
+}
+
+/* Pushes tag, first, values and errors of the first chunk that was collected, and drops it. */
+static int take_chunk(lua_State *L, struct collect *c) {
+  if (c->desk->reading) return luaL_error(L, "collect: called by what it decodes");
+  c->i = 0;
+  c->failed = false;
+  lua_pushinteger(L, (lua_Integer)c->chunk->tag);
+  lua_pushinteger(L, (lua_Integer)c->chunk->first);
+  c->desk->reading = true;
+  bool done = decode(L, c);
+  c->desk->reading = false;
+  if (!done) return lua_error(L);
+  if (!c->failed) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+  mpl_tasks_collected(c->t);
+  return 4;
+}
+
+static int nothing(lua_State *L, const char *word) {
+  lua_pushnil(L);
+  lua_pushstring(L, word);
+  return 2;
+}
+
+static int timed_out(lua_State *L, struct mpl_blocking *op) {
+  (void)op;
+  return nothing(L, "timeout");
+}
+
+static int attempt(lua_State *L, struct mpl_blocking *op) {
+  struct collect *c = (struct collect *)op;
+  mpl_off chunk;
+  enum mpl_status s = mpl_tasks_collect(c->t, c->wanted, &chunk, &op->wait, op->deadline);
+  if (s == MPL_OK) {
+    mpl_wait_done(&op->wait);
+    c->chunk = mpl_chunk_at(chunk);
+    return take_chunk(L, c);
+  }
+  if (mpl_wait_slept(&op->wait) && !mpl_signal_hears_children()) mpl_child_reap();
+  if (mpl_child_ends() != c->desk->ends) {
+    c->desk->ends = mpl_child_ends();
+    return nothing(L, "child");
+  }
+  switch (s) {
+    case MPL_BLOCK:
+    case MPL_SIGNAL: return MPL_BLOCKING_AGAIN;
+    case MPL_TIMEOUT: return nothing(L, "timeout");
+    default: return mpl_args_raise(L, s);
+  }
+}
+
+/*
+** ledger:collect([wanted[, timeout]]): waits for a chunk that is finished: its tag, the index of its first
+** task, the table of values, with their number as n, and the table of errors by their position in the
+** chunk, or nil. (Of a task of the kind "apply" the values are all its results.) An error is what the worker made of it, or a table with one of the fields lost, timeout
+** (both with attempts, pid, code), cancelled, nomem, or broken, the text why the result cannot be had here.
+** nil, "timeout"; nil, "child": children of this process have ended. The wait ends for less than `wanted`
+** chunks when no more are queued.
+*/
+int mpl_tasks_method_collect(lua_State *L) {
+  struct collect c = {.op = {.attempt = attempt, .timed_out = timed_out},
+                      .t = mpl_tasks_self(L),
+                      .desk = mpl_tasks_desk(L)};
+  lua_Integer wanted = luaL_optinteger(L, 2, 1);
+  mpl_args_end(L, 3);
+  c.wanted = wanted > 0 ? (uint64_t)wanted : 1;
+  c.op.deadline = mpl_args_timeout(L, 3);
+  return mpl_blocking_run(L, &c.op);
+}
