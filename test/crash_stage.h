@@ -13,6 +13,7 @@
 #include "ds/dict_inside.h"
 #include "ds/list.h"
 #include "ds/pipe.h"
+#include "ds/tasks.h"
 #include "world.h"
 
 #define CRASH_WORKERS 2
@@ -223,6 +224,7 @@ static inline int crash_locks_of(struct mpl_object *e, struct mpl_robust *lock[C
     case MPL_TYPE_LIST: lock[0] = &((struct mpl_list *)body)->lock; return 1;
     case MPL_TYPE_BARRIER: lock[0] = &((struct mpl_barrier *)body)->guard; return 1;
     case MPL_TYPE_DICT: return crash_locks_of_dict(body, lock);
+    case MPL_TYPE_TASKS: lock[0] = &((struct mpl_tasks *)body)->lock; return 1;
     default: return 0;
   }
 }

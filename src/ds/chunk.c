@@ -222,6 +222,7 @@ bool mpl_chunk_walk(mpl_off chunk, bool (*visit)(void *arg, mpl_off block),
   for (; m != 0; last = m, m = mpl_load64_rlx(&mpl_message_at(m)->next))
     if (!mpl_message_walk(m, visit, ref, arg)) return false;
   uint64_t done = mpl_chunk_done(c), begun = mpl_load64_rlx(&c->begun);
-  return last == mpl_load64_rlx(&c->results_last) && done <= c->count && begun >= done &&
+  bool ends = last == 0 || last == mpl_load64_rlx(&c->results_last); /* 0: dropped, too */
+  return ends && done <= c->count && begun >= done &&
          begun <= done + 1;
 }
