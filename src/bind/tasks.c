@@ -12,7 +12,6 @@
 #include "bind/handle.h"
 #include "bind/module.h"
 #include "proc/alarm.h"
-#include "proc/child.h"
 #include "shm/reflist.h"
 #include "shm/slot.h"
 
@@ -53,7 +52,7 @@ static const struct mpl_class desk_class = {"TasksDesk", no_methods, desk_metame
 struct mpl_tasks_desk *mpl_tasks_desk(lua_State *L) {
   if (lua_getiuservalue(L, 1, 1) != LUA_TUSERDATA) {
     struct mpl_tasks_desk *desk = lua_newuserdatauv(L, sizeof *desk, 0);
-    *desk = (struct mpl_tasks_desk){.ends = mpl_child_ends()};
+    *desk = (struct mpl_tasks_desk){.ends = 0};
     mpl_buf_init(&desk->bytes, NULL, 0);
     mpl_buf_init(&desk->refs, NULL, 0);
     mpl_class_push_metatable(L, &desk_class);
@@ -140,6 +139,13 @@ static int tasks_lost(lua_State *L) {
   return 1;
 }
 
+/* Tells a worker that its task was cancelled. A pid is its own as long as it was not reaped, which is for
+   the caller, its parent, to do; its slot is cleaned up then. */
+static void signal_worker(const struct mpl_tasks_worker *w) {
+  if (!mpl_slot_ident_lives(mpl_load64_rlx(&w->ident))) return;
+  kill((pid_t)mpl_load64_rlx(&w->pid), MPL_ALARM_SIGNAL);
+}
+
 /* ledger:cancel(tag): cancels one chunk that was put with the tag and is not finished: "queued"; "running"
    and the worker, whose task is interrupted; nil if there is none. */
 static int tasks_cancel(lua_State *L) {
@@ -148,8 +154,7 @@ static int tasks_cancel(lua_State *L) {
   switch (mpl_tasks_cancel(t, (uint64_t)luaL_checkinteger(L, 2), &worker)) {
     case MPL_TASKS_QUEUED: lua_pushliteral(L, "queued"); return 1;
     case MPL_TASKS_RUNNING:
-      /* Not reaped yet: reaping is what its parent, the caller, does. */
-      kill((pid_t)mpl_load64_rlx(&t->worker[worker].pid), MPL_ALARM_SIGNAL);
+      signal_worker(&t->worker[worker]);
       lua_pushliteral(L, "running");
       lua_pushinteger(L, (lua_Integer)worker + 1);
       return 2;
