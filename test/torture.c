@@ -238,6 +238,7 @@ static void torture(void) {
   mpl_keep_register();
   dicts_register();
   world_make();
+  mpl_tasks_register();
   mpl_store64_rel(&ledger->director, mpl_slot_ident(mpl_self));
   world_adopt();
   struct world_sum before = warm_up();

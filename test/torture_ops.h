@@ -16,6 +16,7 @@
 #include "torture_dicts.h"
 #include "torture_lists.h"
 #include "torture_queues.h"
+#include "torture_tasks.h"
 
 #define OPS_CHILDREN 8
 #define OPS_MOST_OBJECTS 700   /* about */
@@ -256,6 +257,7 @@ static const struct ops_row {
   {"dict snapshot", 30, MPL_TYPE_DICT, dicts_look_at_all},
   {"dict clear", 5, MPL_TYPE_DICT, dicts_clear_loose},
   {"dict pop", 10, MPL_TYPE_DICT, dicts_pop_one},
+  {"tasks", 6, MPL_TYPE_NONE, tasks_run},
   {"fork", 8, MPL_TYPE_NONE, ops_fork},
   {"children", 10, MPL_TYPE_NONE, ops_children},
   {"join", 6, MPL_TYPE_NONE, ops_join},

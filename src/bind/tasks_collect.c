@@ -105,8 +105,10 @@ static int decode_all(lua_State *L) {
   return 0;
 }
 
-/* A result could not be decoded, with the error on top of the stack: that is its task's. */
+/* A result could not be decoded, with the error on top of the stack: that is its task's, but for an
+   interrupt. */
 static void set_broken(lua_State *L, struct collect *c, int errors) {
+  if (mpl_interrupt_is(L, -1)) lua_error(L);
   luaL_tolstring(L, -1, NULL);
   lua_createtable(L, 0, 1);
   lua_insert(L, -2);
@@ -116,23 +118,24 @@ static void set_broken(lua_State *L, struct collect *c, int errors) {
   c->failed = true;
 }
 
-/* Decodes the chunk into two tables, which are pushed. False if it must be decoded again, with the error on
-   top of the stack. */
-static bool decode(lua_State *L, struct collect *c) {
+/* Argument: the operation, as light userdata. Returns the tables of values and of errors of its chunk. */
+static int decode_chunk(lua_State *L) {
+  struct collect *c = lua_touserdata(L, 1);
+  const int values = 2, errors = 3;
+  int status;
   lua_createtable(L, c->chunk->count > INT32_MAX ? 0 : (int)c->chunk->count, 1);
-  int values = lua_gettop(L), errors = values + 1, status;
   set_integer(L, "n", (lua_Integer)c->chunk->count);
   lua_newtable(L);
-  mpl_chunk_results_start(&c->results, c->chunk);
-  for (;;) {
+  do {
     lua_pushcfunction(L, decode_all);
     lua_pushvalue(L, values);
     lua_pushvalue(L, errors);
     lua_pushlightuserdata(L, c);
-    if ((status = lua_pcall(L, 3, 0, 0)) == LUA_OK) return true;
-    if (mpl_args_lacked_memory(L, status) || mpl_interrupt_is(L, -1)) return false;
-    set_broken(L, c, errors);
-  }
+    status = lua_pcall(L, 3, 0, 0);
+    if (mpl_args_lacked_memory(L, status)) lua_error(L);
+    if (status != LUA_OK) set_broken(L, c, errors);
+  } while (status != LUA_OK);
+  return 2;
 }
 
 /* Pushes tag, first, values and errors of the first chunk that was collected, and drops it. */
@@ -140,12 +143,15 @@ static int take_chunk(lua_State *L, struct collect *c) {
   if (c->desk->reading) return luaL_error(L, "collect: called by what it decodes");
   c->i = 0;
   c->failed = false;
+  mpl_chunk_results_start(&c->results, c->chunk);
   lua_pushinteger(L, (lua_Integer)c->chunk->tag);
   lua_pushinteger(L, (lua_Integer)c->chunk->first);
+  lua_pushcfunction(L, decode_chunk);
+  lua_pushlightuserdata(L, c);
   c->desk->reading = true;
-  bool done = decode(L, c);
+  int status = lua_pcall(L, 1, 2, 0);
   c->desk->reading = false;
-  if (!done) return lua_error(L);
+  if (status != LUA_OK) return lua_error(L);
   if (!c->failed) {
     lua_pop(L, 1);
     lua_pushnil(L);

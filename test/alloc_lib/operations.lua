@@ -272,6 +272,59 @@ operation("wait at a barrier", function(core)
     end
 end)
 
+-- A ledger with a chunk of three tasks that is put, or done, too.
+local function tasks(core, done)
+  local t = core.Tasks(1)
+  local job = t:job(function(x) return { x } end)
+  t:put(job, 7, "map", { 1, "x", { 3 } }, 1, 3)
+  if done then assert(t:serve(1, 3, function(value) return value end) == "max") end
+  return t, job
+end
+
+operation("Tasks", function(core)
+  local t
+  return function() t = core.Tasks(3) end,
+    function(e) assert(e and not t or t:queued() == 0) end
+end)
+
+operation("put tasks", function(core)
+  local t = tasks(core)
+  local l = core.Lock()
+  return function()
+    local job = t:job(function() return nothing end)
+    assert(t:put(job, 8, "star", { { 1 }, { "x", l } }, 1, 2) == 2)
+  end, function(e) assert(t:queued() == (e and 1 or 2)) end
+end, LOOSE)
+
+operation("collect", function(core)
+  local t = tasks(core, true)
+  return function()
+    local tag, first, values, errors = t:collect()
+    assert(tag == 7 and first == 1 and values.n == 3 and values[3][1][1] == 3 and not errors)
+  end, function(e) assert(select(3, t:queued()) == (e and 1 or 0)) end
+end)
+
+-- What cannot be had is a task's error; all tasks have an end.
+operation("serve", function(core)
+  local t, job = tasks(core, true)
+  local function capture(value) return value end
+  local function work()
+    t:lost(1, 0)
+    return t:serve(1, 3, capture)
+  end
+  return function()
+    while t:collect(1, 0) do end
+    t:put(job, 8, "map", { 1, "x", { 3 } }, 1, 3)
+    assert(work() == "max")
+    local _, _, values, errors = t:collect(1, 0)
+    for i = 1, 3 do assert(values[i] and values[i][1] or errors[i]) end
+    if errors then error("not enough memory: " .. tostring(select(2, next(errors)))) end
+  end, function()
+    while t:queued() > 0 do work() end
+    while t:collect(1, 0) do end
+  end
+end, LOOSE)
+
 operation("Semaphore", function(core)
   local s
   return function() s = core.BoundedSemaphore{ value = 2, name = "seats" } end,
