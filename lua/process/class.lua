@@ -430,7 +430,7 @@ function Process:start()
     error("cannot start a process twice", 2)
   elseif st.parent_pid ~= core.getpid() then
     error("can only start a process object created by the current process", 2)
-  elseif here.daemon then
+  elseif here.daemon and not getmetatable(current)[CLASS].may_have_children then
     error("daemonic processes are not allowed to have children", 2)
   end
   local target, args, kwargs = st.target, st.args, st.kwargs

@@ -13,6 +13,7 @@ local dict = require "process.dict"
 local namespace = require "process.namespace"
 local nested = require "process.nested"
 local set = require "process.set"
+local pool = require "process.pool"
 local wait = require "process.wait"
 
 -- fork(): the raw call: 0 in the child, the pid in the parent; nil, message, errno. The child is a
@@ -42,6 +43,7 @@ local process = {
   JoinableQueue = core.JoinableQueue,
   SimpleQueue = core.SimpleQueue,
   Pipe = core.Pipe,
+  Pool = pool.new,
   fd = core.fd,
   RemoteError = errors.RemoteError,
 

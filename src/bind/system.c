@@ -2,6 +2,7 @@
 ** Small questions to the system: clocks, pids, processors, random bytes, parameters of functions.
 */
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -58,6 +59,17 @@ static int system_random(lua_State *L) {
   return 1;
 }
 
+/* terminal(fd): the columns of the terminal behind a descriptor, 80 if it does not know; nil if there is
+   none. */
+static int system_terminal(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1);
+  struct winsize size;
+  if (!isatty(fd)) return lua_pushnil(L), 1;
+  bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  lua_pushinteger(L, known ? size.ws_col : 80);
+  return 1;
+}
+
 /* parameters(f): the names of a Lua function's parameters and whether more may follow; nothing for a C
    function. */
 static int system_parameters(lua_State *L) {
@@ -80,6 +92,7 @@ static int system_parameters(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"now", system_now},
                                      {"sleep", system_sleep},
+                                     {"terminal", system_terminal},
                                      {"getpid", system_getpid},
                                      {"getppid", system_getppid},
                                      {"cpu_count", system_cpu_count},

@@ -1,0 +1,451 @@
+-- Pool: worker processes that run any function on many inputs.
+--
+-- What stands under it, each in a file of its own: calls and their results (process.pool_calls,
+-- process.result, process.pool_imap), the workers' lives (process.pool_workers), and the ledger in
+-- shared memory that says which task is where (Tasks of process.core).
+--
+-- Invariant: `state` goes from "running" to "closed" to "joined", or at any time to "terminated" or
+-- "broken" (with `failure`), and never back.
+
+local arguments = require "process.arguments"
+local calls = require "process.pool_calls"
+local core = require "process.core"
+local errors = require "process.errors"
+local imap = require "process.pool_imap"
+local progress = require "process.progress"
+local result = require "process.result"
+local workers = require "process.pool_workers"
+
+local AsyncResult, wait_for = result.AsyncResult, result.wait_for
+local is_callable = arguments.is_callable
+
+local Pool = {}
+Pool.__index = Pool
+Pool.__name = "Pool"
+
+-- Automatic chunks: each is a fourth of a worker's share of what is left, so that the last ones are
+-- small and all workers end at about the same time.
+local ROUNDS <const> = 4
+local LARGEST_CHUNK <const> = 8192 -- tasks
+local STEPS_SHOWN <const> = 200 -- chunks, at least, of a call whose progress is watched
+
+local NO_OPTIONS <const> = {}
+
+--------------------------------------------------------------------------------
+-- Arguments
+
+local function is_count(v)
+  return math.type(v) == "integer" and v >= 1
+end
+
+local function is_seconds(v)
+  return type(v) == "number" and v > 0
+end
+
+local function is_natural(v)
+  return math.type(v) == "integer" and v >= 0
+end
+
+local function is_progress(v)
+  return type(v) == "boolean" or type(v) == "string" or is_callable(v)
+end
+
+-- What an option must be: a test and the words for it.
+local COUNT <const> = { is_count, "an integer of 1 or more" }
+local FUNCTION <const> = { is_callable, "a function" }
+local TABLE <const> = { function(v) return type(v) == "table" end, "a table" }
+local OPTIONS <const> = {
+  processes = COUNT, maxtasksperchild = COUNT, initializer = FUNCTION, initargs = TABLE,
+  chunksize = COUNT, buffer = COUNT, callback = FUNCTION, error_callback = FUNCTION,
+  timeout = { is_seconds, "a number of seconds above 0" },
+  retries = { is_natural, "an integer of 0 or more" },
+  progress = { is_progress, "true, a label or a function" },
+  errors = { function(v) return v == "yield" or v == "raise" end, '"yield" or "raise"' },
+}
+
+local function set(...)
+  local names = table.pack(...)
+  for _, name in ipairs(names) do
+    names[name] = true
+  end
+  return names
+end
+
+local KNOWN <const> = {
+  Pool = set("processes", "initializer", "initargs", "maxtasksperchild"),
+  apply_async = set("callback", "error_callback", "timeout", "retries"),
+  map = set("chunksize", "progress", "timeout", "retries", "callback", "error_callback"),
+  imap = set("chunksize", "progress", "timeout", "retries", "buffer", "errors"),
+}
+KNOWN.starmap, KNOWN.imap_unordered = KNOWN.map, KNOWN.imap
+
+-- What is wrong with the options given to `method`; nil if nothing is.
+local function fault_of(options, method)
+  local known = KNOWN[method]
+  for name, value in pairs(options) do
+    if not known[name] then
+      return ("unknown option '%s' for '%s' (known: %s)"):format(tostring(name), method,
+        table.concat(known, ", "))
+    end
+    local fits, expected = table.unpack(OPTIONS[name])
+    if not fits(value) then
+      return ("bad option '%s' for '%s' (%s expected, got %s)"):format(name, method, expected,
+        type(value) == "number" and tostring(value) or type(value))
+    end
+  end
+  return nil
+end
+
+-- The options as a table; a number alone stands for `short`. Faults are raised at `level`.
+local function check_options(options, method, short, level)
+  if options == nil then
+    return NO_OPTIONS
+  elseif type(options) == "number" and short then
+    options = { [short] = options }
+  elseif type(options) ~= "table" then
+    error(("bad options for '%s' (%stable expected, got %s)"):format(method,
+      short and short .. " or " or "", type(options)), level + 1)
+  end
+  local fault = fault_of(options, method)
+  if fault then
+    error(fault, level + 1)
+  end
+  return options
+end
+
+-- Checks that the pool can be used by this process; what is wrong is raised at `level`.
+local function check_owner(self, method, level)
+  if getmetatable(self) ~= Pool then
+    error("bad argument #1 to '" .. method .. "' (Pool expected, got " .. type(self) ..
+      "; call it with a colon)", level + 1)
+  elseif self.pid ~= core.getpid() then
+    error(("a pool belongs to the process that made it (pid %d): make one here"):format(self.pid),
+      level + 1)
+  end
+end
+
+-- Checks that a call can begin, takes over what has finished, and returns what will be called.
+local function check_call(self, method, f)
+  check_owner(self, method, 3)
+  if not is_callable(f) then
+    error(("bad argument #1 to '%s' (function expected, got %s)"):format(method, type(f)), 3)
+  end
+  workers.take_all(self)
+  if self.state == "broken" then
+    error(self.failure, 0)
+  elseif self.state ~= "running" then
+    error(("%s: the pool is %s and takes no more work"):format(method, self.state), 3)
+  end
+  if type(f) == "function" then
+    return f
+  end
+  return function(...) return f(...) end
+end
+
+-- The input as a list and its length; or, of what must be called for each item, the function.
+local function input_of(xs, method)
+  if type(xs) == "table" and not is_callable(xs) then
+    return xs, math.type(xs.n) == "integer" and xs.n or #xs
+  elseif is_callable(xs) then
+    return xs, nil
+  elseif type(xs) == "userdata" then
+    return table.move(xs, 1, #xs, 1, {}), #xs
+  end
+  error(("bad argument #2 to '%s' (list or iterator expected, got %s)"):format(method, type(xs)), 4)
+end
+
+-- All of an iterator's items.
+local function read_all(input)
+  local list, n = {}, 0
+  for item in input do
+    n = n + 1
+    list[n] = item
+  end
+  return list, n
+end
+
+--------------------------------------------------------------------------------
+-- apply
+
+-- Begins a call and hands all of it in, by `put`.
+local function enter(self, name, call, f, put)
+  calls.begin(self, name, call, f)
+  put(self, call)
+end
+
+-- The same; of what cannot be sent whole nothing is run, and the error is raised at `level`.
+local function submit(self, name, call, f, put, level)
+  local ok, message = pcall(enter, self, name, call, f, put)
+  if ok then
+    return call
+  elseif call.tag then
+    calls.abandon(self, call)
+  end
+  if type(message) == "string" and message:find "^process/pool" then
+    error(message:gsub("^[^:]*:%d+: ", ""), level + 1)
+  end
+  error(message, 0)
+end
+
+local function put_apply(self, call)
+  self.ledger:put(call.job, call.tag, "apply", call.args, 1, 1, call.timeout, call.retries)
+  call.args = nil
+end
+
+local function begin_apply(self, f, args, kwargs, options)
+  if kwargs then
+    args = arguments.bind(f, args or {}, kwargs)
+  end
+  local call = setmetatable({ total = 1, args = args or {}, callback = options.callback,
+    error_callback = options.error_callback, timeout = options.timeout,
+    retries = options.retries or 0 }, AsyncResult)
+  submit(self, "apply", call, f, put_apply, 3)
+  return call
+end
+
+local function check_tables(method, args, kwargs)
+  if args ~= nil and type(args) ~= "table" then
+    error(("bad argument #2 to '%s' (list of arguments expected, got %s)"):format(method,
+      type(args)), 3)
+  elseif kwargs ~= nil and type(kwargs) ~= "table" then
+    error(("bad argument #3 to '%s' (table of named arguments expected, got %s)"):format(method,
+      type(kwargs)), 3)
+  end
+end
+
+-- pool:apply(f[, args[, kwargs]]): f's results, from a worker. Its error is raised: a RemoteError.
+function Pool:apply(f, args, kwargs)
+  f = check_call(self, "apply", f)
+  check_tables("apply", args, kwargs)
+  local call = begin_apply(self, f, args, kwargs, NO_OPTIONS)
+  return call:get()
+end
+
+-- pool:apply_async(f[, args[, kwargs[, options]]]): the same as an AsyncResult, at once. Options:
+-- callback, error_callback, timeout (seconds), retries.
+function Pool:apply_async(f, args, kwargs, options)
+  f = check_call(self, "apply_async", f)
+  check_tables("apply_async", args, kwargs)
+  options = check_options(options, "apply_async", nil, 2)
+  local call = begin_apply(self, f, args, kwargs, options)
+  return call
+end
+
+--------------------------------------------------------------------------------
+-- map
+
+local function guided_chunk(self, left, largest)
+  return math.min(largest, (left - 1) // (ROUNDS * self.size) + 1)
+end
+
+local function put_map(self, call)
+  local ledger, mode = self.ledger, call.name == "starmap" and "star" or "map"
+  local list, n, first = call.input, call.total, 1
+  local largest = call.progress and math.min(LARGEST_CHUNK, n // STEPS_SHOWN + 1) or LARGEST_CHUNK
+  while first <= n do
+    local size = call.chunksize or guided_chunk(self, n - first + 1, largest)
+    first = ledger:put(call.job, call.tag, mode, list, first, math.min(n, first + size - 1),
+      call.timeout, call.retries) + 1
+  end
+  call.input = nil
+end
+
+-- Begins a call of `name` for the method, whose caller is told of what is wrong.
+local function map_async(self, name, method, f, xs, options)
+  local list, n = input_of(xs, method)
+  options = check_options(options, name, "chunksize", 3)
+  if not n then
+    list, n = read_all(list)
+  end
+  local call = setmetatable({ total = n, input = list, values = { n = n },
+    chunksize = options.chunksize, callback = options.callback,
+    error_callback = options.error_callback, timeout = options.timeout,
+    retries = options.retries or 0 }, AsyncResult)
+  call.progress = options.progress and progress.new(options.progress) or nil
+  submit(self, name, call, f, put_map, 3)
+  calls.finish_if_done(self, call) -- there may have been nothing to do
+  return call
+end
+
+-- Waits for a map that nobody else has; one whose wait is ended by an error is not wanted any more.
+local function wait_for_map(self, call)
+  local ok, message = pcall(wait_for, call)
+  if not ok then
+    calls.abandon(self, call)
+    error(message, 0)
+  end
+  return call:get()
+end
+
+-- pool:map(f, xs[, options]): the list of f(x), in the order of the input, with its `n`. xs is a
+-- list or an iterator. When all have finished the first error is raised. Options: a chunk size, or
+-- a table with chunksize, progress, timeout, retries, callback, error_callback.
+function Pool:map(f, xs, options)
+  f = check_call(self, "map", f)
+  local call = map_async(self, "map", "map", f, xs, options)
+  return wait_for_map(self, call)
+end
+
+-- pool:starmap(f, xs[, options]): as map; each x is the list of f's arguments.
+function Pool:starmap(f, xs, options)
+  f = check_call(self, "starmap", f)
+  local call = map_async(self, "starmap", "starmap", f, xs, options)
+  return wait_for_map(self, call)
+end
+
+-- pool:map_async(f, xs[, options]): as map, an AsyncResult at once.
+function Pool:map_async(f, xs, options)
+  f = check_call(self, "map_async", f)
+  local call = map_async(self, "map", "map_async", f, xs, options)
+  return call
+end
+
+-- pool:starmap_async(f, xs[, options]): as starmap, an AsyncResult at once.
+function Pool:starmap_async(f, xs, options)
+  f = check_call(self, "starmap_async", f)
+  local call = map_async(self, "starmap", "starmap_async", f, xs, options)
+  return call
+end
+
+--------------------------------------------------------------------------------
+-- imap
+
+local function start_imap(self, name, f, xs, options)
+  local input, length = input_of(xs, name)
+  options = check_options(options, name, "chunksize", 3)
+  return imap.start(self, name, f, input, length, options)
+end
+
+-- pool:imap(f, xs[, options]): for i, v in pool:imap(f, xs) do: the results in the order of the
+-- input, each as soon as it is there. The input is read only `buffer` ahead. Options: a chunk size,
+-- or a table with chunksize, buffer, errors ("yield": i, nil, error), progress, timeout, retries.
+function Pool:imap(f, xs, options)
+  f = check_call(self, "imap", f)
+  local iterator = start_imap(self, "imap", f, xs, options)
+  return iterator, nil, nil, iterator
+end
+
+-- pool:imap_unordered(f, xs[, options]): as imap, in the order in which they finish.
+function Pool:imap_unordered(f, xs, options)
+  f = check_call(self, "imap_unordered", f)
+  local iterator = start_imap(self, "imap_unordered", f, xs, options)
+  return iterator, nil, nil, iterator
+end
+
+--------------------------------------------------------------------------------
+-- The end
+
+-- pool:close(): takes no more work; what it has is done.
+function Pool:close()
+  check_owner(self, "close", 2)
+  if self.state == "running" then
+    self.state = "closed"
+  end
+  workers.take_all(self)
+end
+
+local function terminated(call)
+  return errors.new("terminated",
+    ("the pool was terminated before %s had finished"):format(call.name))
+end
+
+-- pool:terminate(): ends the workers at once; what has not finished fails with a RemoteError of
+-- kind "terminated".
+function Pool:terminate()
+  check_owner(self, "terminate", 2)
+  workers.take_all(self)
+  if self.ledger then
+    self.state = "terminated"
+    workers.signal_all(self)
+    self.ledger:close()
+    self.ledger = nil
+    calls.fail_all(self, terminated)
+  end
+  workers.stop(self)
+  calls.run_callbacks(self)
+end
+
+-- pool:join(): waits until everything is done and the workers have ended. After close or terminate.
+function Pool:join()
+  check_owner(self, "join", 2)
+  if self.state == "running" then
+    error("join: the pool is running; close or terminate it first", 2)
+  elseif self.state == "closed" then
+    imap.finish_input(self)
+    self.ledger:close()
+    self.is_ledger_closed = true
+    while self.outstanding > 0 do
+      workers.pump(self, 1)
+    end
+    if self.state == "closed" then
+      workers.join_all(self)
+      self.state, self.ledger = "joined", nil
+    end
+  end
+  workers.stop(self)
+  calls.run_callbacks(self)
+end
+
+function Pool:__close()
+  if self.pid == core.getpid() then
+    self:terminate()
+  end
+end
+
+function Pool:__gc()
+  if self.pid == core.getpid() then
+    workers.signal_all(self)
+  end
+end
+
+--------------------------------------------------------------------------------
+-- Insight
+
+-- pool:stats(): what the pool does and did: workers, restarts, chunks, the slowest tasks.
+function Pool:stats()
+  check_owner(self, "stats", 2)
+  workers.take_all(self)
+  local stats = self.ledger and self.ledger:stats() or { workers = {}, slowest = {} }
+  stats.processes, stats.restarts, stats.state = self.size, self.restarts, self.state
+  stats.outstanding = self.outstanding
+  for i, entry in ipairs(stats.workers) do
+    local worker = self.workers[i]
+    entry.name, entry.pid = worker and worker.name, worker and worker.pid
+  end
+  for _, entry in ipairs(stats.slowest) do
+    entry.call, entry.tag = calls.name_of(entry.tag), nil
+  end
+  return stats
+end
+
+function Pool:__tostring()
+  return ("<Pool state=%s pool_size=%d>"):format(self.state, self.size)
+end
+
+--------------------------------------------------------------------------------
+-- Making one
+
+-- Pool([n | options]): n worker processes, cpu_count() without a number. Options: processes,
+-- initializer (called in each worker as it starts), initargs, maxtasksperchild (a worker that has
+-- done so many tasks is replaced). Raises if a worker cannot be started.
+local function new(options)
+  options = check_options(options, "Pool", "processes", 2)
+  local self = {
+    pid = core.getpid(), state = "running", size = options.processes or core.cpu_count(),
+    initializer = options.initializer, initargs = options.initargs or {},
+    maxtasksperchild = options.maxtasksperchild,
+    workers = {}, restarts = 0,
+    hasty = {}, -- by worker: deaths in a row before it took a task
+    dead = {}, -- by pid: names of workers that died since the pool last had nothing to do
+    calls = {}, outstanding = 0, last_call = 0, -- by tag; how many; number of the last
+    callbacks = { first = 1, last = 0 }, -- calls whose callbacks are due
+    kept_jobs = {}, next_kept = 1, -- job -> true, -place -> job
+    is_ledger_closed = false, has_remarked = false, failure = nil,
+    faults = options.initializer and core.Queue() or nil, -- what initializers raised
+  }
+  self.ledger = core.Tasks(self.size)
+  workers.start_all(self)
+  return setmetatable(self, Pool)
+end
+
+return { new = new, Pool = Pool }

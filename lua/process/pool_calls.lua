@@ -1,0 +1,279 @@
+-- The calls of a pool: each apply, map or imap from its beginning until its last task has finished.
+--
+-- A call is the AsyncResult that the script has of it (process.result) or what an iterator stands
+-- on (process.pool_imap). The ledger knows a call by its tag. Invariant: a call is in `pool.calls`
+-- from `begin` until its end, and it ends once: with all its tasks finished, or by `abandon` or
+-- `fail_all`.
+
+local core = require "process.core"
+local errors = require "process.errors"
+
+local calls = {}
+
+-- Names of the calls. The tag of a call says which it is, also when the call is long over: what the
+-- ledger says of the slowest tasks has nothing but the tag.
+local NAMES <const> = { [0] = "apply", "map", "starmap", "imap", "imap_unordered" }
+local NUMBERS <const> = { apply = 0, map = 1, starmap = 2, imap = 3, imap_unordered = 4 }
+local KINDS <const> = 8 -- a power of two, more than there are names
+
+-- A function that many calls in a row use is sent once: so many are kept beyond their call's end.
+local KEPT_JOBS <const> = 8
+
+local LARGE <const> = 1 << 20 -- bytes; a function that carries more is worth a remark
+
+local SIGNALS <const> = { [6] = "SIGABRT", [7] = "SIGBUS", [8] = "SIGFPE", [9] = "SIGKILL",
+  [11] = "SIGSEGV", [15] = "SIGTERM" }
+
+-- name_of(tag): the name of the call with this tag.
+function calls.name_of(tag)
+  return NAMES[tag % KINDS]
+end
+
+--------------------------------------------------------------------------------
+-- Functions
+
+-- The upvalue of f that is the largest when sent, and its bytes.
+local function largest_upvalue(f)
+  local largest, bytes
+  for i = 1, math.huge do
+    local name, value = debug.getupvalue(f, i)
+    if name == nil then
+      return largest, bytes
+    end
+    local sent, text = pcall(core.dumps, value)
+    if sent and #text > (bytes or 0) then
+      largest, bytes = name, #text
+    end
+  end
+end
+
+-- Says, once in a pool's life, that a function carries much along.
+local function remark(pool, f, name, bytes)
+  if bytes <= LARGE or pool.has_remarked then
+    return
+  end
+  pool.has_remarked = true
+  local upvalue, part = largest_upvalue(f)
+  local most = upvalue and (" (%.1f MB: %s)"):format(part / 1e6, upvalue) or ""
+  io.stderr:write(("mpl: the function given to %s takes %.1f MB along%s; what an initializer "
+    .. "makes, or a shared object, is not sent with each call\n"):format(name, bytes / 1e6, most))
+end
+
+-- Gives a call the job of its function.
+local function hold_job(pool, call, f)
+  local job, bytes = pool.ledger:job(f)
+  call.job = job
+  if bytes then
+    remark(pool, f, call.name, bytes)
+  end
+end
+
+-- The call needs its function no more.
+local function release_job(pool, call)
+  local job, kept = call.job, pool.kept_jobs
+  call.job = nil
+  if job == nil or pool.ledger == nil then
+    return
+  elseif kept[job] then
+    pool.ledger:drop_job(job)
+    return
+  end
+  local place = pool.next_kept
+  local oldest = kept[-place]
+  if oldest then
+    kept[oldest] = nil
+    pool.ledger:drop_job(oldest)
+  end
+  kept[job], kept[-place] = true, job
+  pool.next_kept = place % KEPT_JOBS + 1
+end
+
+--------------------------------------------------------------------------------
+-- Life
+
+-- begin(pool, name, call, f): makes the table `call` a call of the pool. Raises if f cannot be
+-- sent.
+function calls.begin(pool, name, call, f)
+  call.pool, call.name, call.is_ready = pool, name, false
+  call.done, call.failed = 0, 0 -- tasks
+  hold_job(pool, call, f)
+  pool.last_call = pool.last_call + 1
+  call.tag = pool.last_call * KINDS + NUMBERS[name]
+  pool.calls[call.tag] = call
+  pool.outstanding = pool.outstanding + 1
+  return call
+end
+
+-- Queues what is to be called when a call has ended.
+local function queue_callbacks(pool, call)
+  local f = call.callback
+  if call.failure then
+    f = call.error_callback
+  end
+  call.callback, call.error_callback = nil, nil
+  if f then
+    local queue = pool.callbacks
+    queue.last = queue.last + 1
+    queue[queue.last] = { f, call }
+  end
+end
+
+-- A call is over: all its tasks have finished, or `failure` says why they will not.
+-- (An iterator's tasks fail one by one: its call as a whole does not.)
+local function finish(pool, call, failure)
+  pool.calls[call.tag] = nil
+  pool.outstanding = pool.outstanding - 1
+  call.failure = failure
+  call.is_ready = true
+  release_job(pool, call)
+  if call.progress then
+    call.progress:finish()
+  end
+  queue_callbacks(pool, call)
+  if pool.outstanding == 0 then
+    pool.dead = {}
+  end
+end
+
+-- finish_if_done(pool, call): ends a call whose tasks, all handed in, have all finished.
+function calls.finish_if_done(pool, call)
+  if call.done == call.total and not call.is_ready then
+    finish(pool, call, call:own_failure())
+  end
+end
+
+-- abandon(pool, call): nobody wants the call any more; what is queued of it will not run.
+function calls.abandon(pool, call)
+  if not call.is_ready then
+    call.callback, call.error_callback = nil, nil
+    finish(pool, call)
+    calls.cancel(pool, call)
+  end
+end
+
+-- cancel(pool, call): takes the call's queued tasks back and interrupts those that run. Whether
+-- there were any.
+function calls.cancel(pool, call)
+  local any = false
+  while pool.ledger and pool.ledger:cancel(call.tag) do
+    any = true
+  end
+  return any
+end
+
+-- fail_all(pool, make_error): ends all calls; `make_error(call)` gives the error of each.
+function calls.fail_all(pool, make_error)
+  local list = {}
+  for _, call in pairs(pool.calls) do
+    list[#list + 1] = call
+  end
+  table.sort(list, function(a, b) return a.tag < b.tag end)
+  for _, call in ipairs(list) do
+    finish(pool, call, make_error(call))
+  end
+end
+
+--------------------------------------------------------------------------------
+-- Results
+
+local function how_it_ended(code)
+  if code == nil then
+    return "died"
+  elseif code < 0 then
+    return "was killed by " .. (SIGNALS[-code] or "signal " .. -code)
+  end
+  return "exited with status " .. code
+end
+
+-- how_it_ended(code): the words for an exit code.
+calls.how_it_ended = how_it_ended
+
+local function task_name(call, index)
+  return call.name == "apply" and "a task of apply" or ("task %d of %s"):format(index, call.name)
+end
+
+-- The RemoteError of a task, from what the ledger says.
+local function remote_error(pool, call, index, found)
+  local task = task_name(call, index)
+  local worker = found.pid and pool.dead[found.pid] or found.process
+  if found.lost then
+    local text = ("worker %s (pid %s) %s in %s"):format(worker or "of the pool", found.pid or "?",
+      how_it_ended(found.code), task)
+    if (found.attempts or 1) > 1 then
+      text = text .. (", attempt %d"):format(found.attempts)
+    end
+    return errors.new("worker lost", text, worker, found.pid)
+  elseif found.timeout then
+    return errors.new("timeout", ("%s did not end within %g seconds"):format(task,
+      call.timeout or 0), worker, found.pid)
+  elseif found.cancelled then
+    return errors.new("cancelled", task .. " was cancelled", worker, found.pid)
+  end
+  return found
+end
+
+-- Takes over the errors of a chunk, whose first task has the index `first`.
+local function note_errors(pool, call, first, found)
+  local known = call.errors or {}
+  call.errors = known
+  for i, e in pairs(found) do
+    local index = first + i - 1
+    local err = remote_error(pool, call, index, e)
+    if call.name ~= "apply" then
+      err.index = index
+    end
+    known[index] = err
+    call.failed = call.failed + 1
+    if not call.first_error or index < call.first_error then
+      call.first_error = index
+    end
+  end
+end
+
+-- deliver(pool, tag, first, values, found): a chunk has finished; see Tasks:collect.
+function calls.deliver(pool, tag, first, values, found)
+  local call = pool.calls[tag]
+  if not call then
+    return -- abandoned
+  end
+  if found then
+    note_errors(pool, call, first, found)
+  end
+  call.done = call.done + call:store(first, values)
+  if call.progress then
+    call.progress:update(call.done, call.total, call.failed)
+  end
+  calls.finish_if_done(pool, call)
+end
+
+--------------------------------------------------------------------------------
+-- Callbacks
+
+local function report(message)
+  if message == "interrupted!" then
+    return message
+  end
+  io.stderr:write("error in a pool's callback: ", debug.traceback(tostring(message), 2), "\n")
+end
+
+-- run_callbacks(pool): calls what waits to be called, in the order of the calls' ends. An error in
+-- one is printed and changes nothing else; an interrupt passes through.
+function calls.run_callbacks(pool)
+  local queue = pool.callbacks
+  while queue.first <= queue.last do
+    local f, call = table.unpack(queue[queue.first])
+    queue[queue.first] = nil
+    queue.first = queue.first + 1
+    local ok, interrupt
+    if call.failure then
+      ok, interrupt = xpcall(f, report, call.failure)
+    else
+      ok, interrupt = xpcall(f, report, call:results())
+    end
+    if not ok and interrupt then
+      error(interrupt, 0)
+    end
+  end
+end
+
+return calls

@@ -1,0 +1,253 @@
+-- imap and imap_unordered: iterators that feed a pool only a little way ahead of whoever takes the
+-- results.
+--
+-- Invariant: tasks handed in and not yet given out are at most `buffer`; a result that was given
+-- out is not kept.
+
+local calls = require "process.pool_calls"
+local core = require "process.core"
+local progress = require "process.progress"
+local workers = require "process.pool_workers"
+
+local imap = {}
+
+-- The call behind an iterator.
+local Feed = {}
+Feed.__index = Feed
+
+-- What the script has. It is not the call, which the pool holds: one that is dropped is collected,
+-- and so the call is known to be wanted no more.
+local Iterator = {}
+Iterator.__index = Iterator
+Iterator.__name = "imap iterator"
+
+--------------------------------------------------------------------------------
+-- Feeding
+
+-- No more input.
+local function end_input(feed)
+  feed.is_at_end = true
+  feed.total = feed.handed
+  calls.finish_if_done(feed.pool, feed)
+end
+
+-- Reads up to `size` items of an iterator's: a table with their indices, how many they are, whether
+-- they were the last. An error of the iterator's ends the input and drops the chunk that was begun;
+-- it is raised after the results of what came before.
+local function read_items(feed, size)
+  local items, n = {}, 0
+  while n < size do
+    local ok, item = pcall(feed.input)
+    if not ok then
+      if item == "interrupted!" then
+        error(item, 0)
+      end
+      feed.input_failure = { item }
+      return items, 0, true
+    elseif item == nil then
+      return items, n, true
+    end
+    n = n + 1
+    items[feed.handed + n] = item
+  end
+  return items, n, false
+end
+
+local function hand_in(feed, items, n)
+  local first, last = feed.handed + 1, feed.handed + n
+  local ledger = feed.pool.ledger
+  while first <= last do
+    first = ledger:put(feed.job, feed.tag, "map", items, first, last, feed.timeout,
+      feed.retries) + 1
+  end
+  feed.handed = last
+end
+
+-- Hands in one chunk of at most `size` tasks.
+local function feed_chunk(feed, size)
+  local items, n, at_end
+  if feed.length then
+    items, n = feed.input, math.min(size, feed.length - feed.handed)
+    at_end = feed.handed + n == feed.length
+  else
+    items, n, at_end = read_items(feed, size)
+  end
+  hand_in(feed, items, n)
+  if at_end then
+    end_input(feed)
+  end
+end
+
+-- Hands in whole chunks while there is room for them.
+local function fill(feed, buffer)
+  while not feed.is_at_end and feed.handed - feed.given + feed.chunksize <= buffer do
+    feed_chunk(feed, feed.chunksize)
+  end
+end
+
+-- finish_input(pool): the pool is to end: iterators hand in the rest of their input.
+function imap.finish_input(pool)
+  for _, call in pairs(pool.calls) do
+    if getmetatable(call) == Feed and not call.is_at_end then
+      fill(call, math.huge)
+      return imap.finish_input(pool) -- the input may have changed the pool's calls
+    end
+  end
+end
+
+--------------------------------------------------------------------------------
+-- Results
+
+-- For process.pool_calls: takes over the results of a chunk; how many tasks they are of.
+function Feed:store(first, values)
+  values.first = first
+  if self.is_ordered then
+    self.chunks[first] = values
+  else
+    self.last_chunk = self.last_chunk + 1
+    self.chunks[self.last_chunk] = values
+  end
+  return values.n
+end
+
+-- For process.pool_calls: an error of a task's is raised at its turn, and is not the call's.
+function Feed:own_failure() -- luacheck: ignore 212
+  return nil
+end
+
+-- Takes the chunk that is next to give out, if it is there.
+local function take_chunk(feed)
+  local key = feed.is_ordered and feed.given + 1 or feed.next_chunk
+  local chunk = feed.chunks[key]
+  if chunk then
+    feed.chunks[key] = nil
+    feed.next_chunk = feed.next_chunk + 1
+    feed.chunk, feed.position = chunk, 0
+  end
+  return chunk
+end
+
+-- Gives out the next result of the chunk at hand: index and value; index, nil, error, or the error
+-- is raised.
+local function give(feed)
+  local chunk = feed.chunk
+  local i = feed.position + 1
+  feed.position, feed.given = i, feed.given + 1
+  if i == chunk.n then
+    feed.chunk = nil
+  end
+  local index = chunk.first + i - 1
+  local failure = feed.errors and feed.errors[index]
+  if not failure then
+    return index, chunk[i]
+  end
+  feed.errors[index] = nil
+  if not feed.yields_errors then
+    error(failure, 0)
+  end
+  return index, nil, failure
+end
+
+-- Everything was given out, or nothing more will come. Raises what ended it before its time.
+local function give_end(feed)
+  local failure = feed.input_failure
+  if failure then
+    feed.input_failure = nil
+    error(failure[1], 0)
+  elseif feed.failure and not feed.is_over then
+    feed.is_over = true
+    error(feed.failure, 0)
+  end
+  return nil
+end
+
+-- The next result: index, value[, error]; nil at the end; nil, "timeout".
+local function next_result(feed, timeout)
+  local pool = feed.pool
+  if feed.chunk then
+    return give(feed)
+  end
+  local deadline = timeout and core.now() + timeout
+  local bar <close> = feed.progress -- tidied up if an error ends the wait
+  if not feed.is_ready then
+    fill(feed, feed.buffer)
+  end
+  while not take_chunk(feed) do
+    if feed.is_ready then
+      calls.run_callbacks(pool)
+      return give_end(feed)
+    end
+    local left = deadline and deadline - core.now()
+    local slice = bar and math.min(left or math.huge, bar.interval) or left
+    if not workers.pump(pool, 1, slice) then
+      if left and left <= 0 then
+        return nil, "timeout"
+      elseif bar then
+        bar:tick()
+      end
+    end
+  end
+  calls.run_callbacks(pool)
+  return give(feed)
+end
+
+--------------------------------------------------------------------------------
+-- Iterators
+
+local function check(self)
+  if self.feed.pool.pid ~= core.getpid() then
+    error("only the process that made the pool has its results", 3)
+  end
+  return self.feed
+end
+
+-- it(): what a `for` calls.
+function Iterator:__call()
+  return next_result(check(self))
+end
+
+-- it:next([timeout]): the index and the result of the next task; nil at the end; nil, "timeout".
+function Iterator:next(timeout)
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
+    error("bad argument #1 to 'next' (number of seconds expected)", 2)
+  end
+  return next_result(check(self), timeout)
+end
+
+-- it:close(): the rest is not wanted; what has not begun will not run.
+function Iterator:close()
+  local feed = self.feed
+  if feed.pool.pid == core.getpid() then
+    feed.is_at_end, feed.is_over = true, true
+    feed.chunk, feed.chunks = nil, {}
+    calls.abandon(feed.pool, feed)
+  end
+end
+
+Iterator.__close = Iterator.close
+Iterator.__gc = Iterator.close
+
+-- start(pool, name, f, input, length, options): an iterator. `input`: a list of `length`, or, with
+-- nil, what gives the next item at each call.
+function imap.start(pool, name, f, input, length, options)
+  local chunksize = options.chunksize or 1
+  local buffer = options.buffer or 2 * pool.size * chunksize
+  local feed = setmetatable({
+    input = input, length = length, chunksize = math.min(chunksize, buffer), buffer = buffer,
+    handed = 0, given = 0, chunks = {}, next_chunk = 1, last_chunk = 0,
+    is_ordered = name == "imap", yields_errors = options.errors == "yield", total = nil,
+    timeout = options.timeout, retries = options.retries or 0,
+    progress = options.progress and progress.new(options.progress) or nil,
+  }, Feed)
+  calls.begin(pool, name, feed, f)
+  local iterator = setmetatable({ feed = feed }, Iterator)
+  feed.total = length
+  if length == 0 then
+    end_input(feed)
+  else
+    fill(feed, buffer)
+  end
+  return iterator
+end
+
+return imap

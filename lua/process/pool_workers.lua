@@ -1,0 +1,189 @@
+-- The workers of a pool: how they start, are replaced and end, and how the owner hears of them.
+--
+-- Invariant: pool.workers[i] is the process that serves as worker i of the ledger, or nil from the
+-- moment its death was told to the ledger until its replacement has started.
+
+local calls = require "process.pool_calls"
+local class = require "process.class"
+local core = require "process.core"
+local errors = require "process.errors"
+
+local workers = {}
+
+-- A worker that so many times in a row dies before it takes a task will do so for ever.
+local HASTY_DEATHS <const> = 3
+
+local GRACE <const> = 2 -- seconds from SIGTERM to SIGKILL
+
+-- A worker as a process. It may have children though it is a daemon: a pool in a pool's task.
+local Worker = class.Process:extend("PoolWorker")
+Worker.may_have_children = true
+
+function Worker:init(pool, index)
+  self.daemon = true
+  -- Not the pool: a worker must not reach what only the owner uses.
+  self.duty = { ledger = pool.ledger, index = index, initializer = pool.initializer,
+    initargs = pool.initargs, max = pool.maxtasksperchild, faults = pool.faults }
+end
+
+function Worker:run()
+  local duty = self.duty
+  local initializer, args = duty.initializer, duty.initargs
+  if initializer then
+    local ok, failure = xpcall(initializer, errors.capture, table.unpack(args, 1, args.n or #args))
+    if not ok and failure == "interrupted!" then
+      error(failure, 0)
+    elseif not ok then
+      duty.faults:put(failure)
+      return
+    end
+  end
+  duty.ledger:serve(duty.index, duty.max)
+end
+
+local function start(pool, index)
+  local worker = Worker(pool, index)
+  worker:start()
+  worker.duty = nil
+  pool.workers[index] = worker
+end
+
+-- An error message without the place in this file.
+local function plain(message)
+  return (tostring(message):gsub("^process/[^:]*:%d+: ", ""))
+end
+
+-- start_all(pool): starts the workers. If one cannot be started none is left, and it raises.
+function workers.start_all(pool)
+  for i = 1, pool.size do
+    local ok, message = pcall(start, pool, i)
+    if not ok then
+      workers.stop(pool)
+      error(plain(message), 0)
+    end
+  end
+end
+
+-- signal_all(pool): sends SIGTERM to all workers.
+function workers.signal_all(pool)
+  for _, worker in pairs(pool.workers) do
+    worker:terminate()
+  end
+end
+
+-- stop(pool): ends all workers, whatever they do, and waits until they are gone.
+function workers.stop(pool)
+  workers.signal_all(pool)
+  local deadline = core.now() + GRACE
+  for i, worker in pairs(pool.workers) do
+    if not worker:join(math.max(0, deadline - core.now())) then
+      worker:kill()
+      worker:join()
+    end
+    pool.workers[i] = nil
+  end
+end
+
+-- join_all(pool): waits until the workers have ended, as they do when the ledger is closed and
+-- empty.
+function workers.join_all(pool)
+  for i, worker in pairs(pool.workers) do
+    worker:join()
+    pool.workers[i] = nil
+  end
+end
+
+--------------------------------------------------------------------------------
+-- Deaths
+
+-- The pool cannot go on: all calls fail with this error, and so will all later ones.
+local function break_down(pool, failure)
+  pool.failure, pool.state, pool.ledger = failure, "broken", nil
+  calls.fail_all(pool, function() return failure end)
+  workers.stop(pool)
+end
+
+-- Tells the ledger of worker i's death. An error if there is no use in replacing it.
+local function bury(pool, i)
+  local worker = pool.workers[i]
+  local pid, code = worker.pid, worker.exitcode
+  pool.dead[pid] = worker.name
+  pool.workers[i] = nil
+  local served = pool.ledger:lost(i, code)
+  worker:close()
+  pool.hasty[i] = served and 0 or (pool.hasty[i] or 0) + 1
+  if pool.faults then
+    local failure = pool.faults:get(false)
+    if failure then
+      return failure
+    end
+  end
+  if pool.hasty[i] >= HASTY_DEATHS then
+    return errors.new("worker lost",
+      ("the pool's workers die before they take a task: %s (pid %d) %s"):format(worker.name, pid,
+        calls.how_it_ended(code)), worker.name, pid)
+  end
+end
+
+-- Starts the worker that is missing. An error if that fails.
+local function replace(pool, i)
+  pool.restarts = pool.restarts + 1
+  local ok, message = pcall(start, pool, i)
+  if ok then
+    return nil
+  elseif message == "interrupted!" then
+    error(message, 0)
+  end
+  return errors.new("worker lost", "a worker of the pool cannot be replaced: " .. plain(message))
+end
+
+-- Whether somebody must be there to work.
+local function is_needed(pool)
+  return pool.state == "running" or pool.outstanding > 0 and
+    (not pool.is_ledger_closed or pool.ledger:queued() > 0)
+end
+
+-- tend(pool): a child has ended: workers that are dead are replaced.
+function workers.tend(pool)
+  for i = 1, pool.size do
+    local worker, failure = pool.workers[i], nil
+    if worker and not worker:is_alive() then
+      failure = bury(pool, i)
+    end
+    if not failure and not pool.workers[i] and is_needed(pool) then
+      failure = replace(pool, i)
+    end
+    if failure then
+      break_down(pool, failure)
+      return
+    end
+  end
+end
+
+-- pump(pool, wanted, timeout): takes one finished chunk over, or acts on a death. False if there
+-- was nothing until the time was up, or the pool is over. `wanted`: so many chunks are worth waking
+-- for.
+function workers.pump(pool, wanted, timeout)
+  if not pool.ledger then
+    return false
+  end
+  local tag, first, values, found = pool.ledger:collect(wanted, timeout)
+  if tag then
+    calls.deliver(pool, tag, first, values, found)
+    return true
+  elseif first == "child" then
+    workers.tend(pool)
+    return true
+  end
+  return false
+end
+
+-- take_all(pool): takes over all that has finished, without waiting, and runs callbacks.
+function workers.take_all(pool)
+  while workers.pump(pool, 1, 0) do end
+  if pool.callbacks.first <= pool.callbacks.last then
+    calls.run_callbacks(pool)
+  end
+end
+
+return workers
