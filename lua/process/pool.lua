@@ -345,8 +345,8 @@ function Pool:close()
 end
 
 local function terminated(call)
-  return errors.new("terminated",
-    ("the pool was terminated before %s had finished"):format(call.name))
+  return errors.new{ kind = "terminated",
+    value = ("the pool was terminated before %s had finished"):format(call.name) }
 end
 
 -- pool:terminate(): ends the workers at once; what has not finished fails with a RemoteError of

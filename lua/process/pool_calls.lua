@@ -195,21 +195,23 @@ end
 -- The RemoteError of a task, from what the ledger says.
 local function remote_error(pool, call, index, found)
   local task = task_name(call, index)
-  local worker = found.pid and pool.dead[found.pid] or found.process
+  local fields = { process = pool.dead[found.pid] or found.process, pid = found.pid }
   if found.lost then
-    local text = ("worker %s (pid %s) %s in %s"):format(worker or "of the pool", found.pid or "?",
-      how_it_ended(found.code), task)
+    fields.kind = "worker lost"
+    fields.value = ("worker %s (pid %s) %s in %s"):format(fields.process or "of the pool",
+      found.pid or "?", how_it_ended(found.code), task)
     if (found.attempts or 1) > 1 then
-      text = text .. (", attempt %d"):format(found.attempts)
+      fields.value = fields.value .. (", attempt %d"):format(found.attempts)
     end
-    return errors.new("worker lost", text, worker, found.pid)
   elseif found.timeout then
-    return errors.new("timeout", ("%s did not end within %g seconds"):format(task,
-      call.timeout or 0), worker, found.pid)
+    fields.kind = "timeout"
+    fields.value = ("%s did not end within %g seconds"):format(task, call.timeout or 0)
   elseif found.cancelled then
-    return errors.new("cancelled", task .. " was cancelled", worker, found.pid)
+    fields.kind, fields.value = "cancelled", task .. " was cancelled"
+  else
+    return found
   end
-  return found
+  return errors.new(fields)
 end
 
 -- Takes over the errors of a chunk, whose first task has the index `first`.

@@ -26,11 +26,19 @@ function Worker:init(pool, index)
     initargs = pool.initargs, max = pool.maxtasksperchild, faults = pool.faults }
 end
 
+-- Message handler of initializers; an interrupt stays one.
+local function capture(message)
+  if message == "interrupted!" then
+    return message
+  end
+  return errors.capture(message, 2)
+end
+
 function Worker:run()
   local duty = self.duty
   local initializer, args = duty.initializer, duty.initargs
   if initializer then
-    local ok, failure = xpcall(initializer, errors.capture, table.unpack(args, 1, args.n or #args))
+    local ok, failure = xpcall(initializer, capture, table.unpack(args, 1, args.n or #args))
     if not ok and failure == "interrupted!" then
       error(failure, 0)
     elseif not ok then
@@ -119,9 +127,9 @@ local function bury(pool, i)
     end
   end
   if pool.hasty[i] >= HASTY_DEATHS then
-    return errors.new("worker lost",
-      ("the pool's workers die before they take a task: %s (pid %d) %s"):format(worker.name, pid,
-        calls.how_it_ended(code)), worker.name, pid)
+    return errors.new{ kind = "worker lost", process = worker.name, pid = pid,
+      value = ("the pool's workers die before they take a task: %s (pid %d) %s"):format(worker.name,
+        pid, calls.how_it_ended(code)) }
   end
 end
 
@@ -134,7 +142,8 @@ local function replace(pool, i)
   elseif message == "interrupted!" then
     error(message, 0)
   end
-  return errors.new("worker lost", "a worker of the pool cannot be replaced: " .. plain(message))
+  return errors.new{ kind = "worker lost",
+    value = "a worker of the pool cannot be replaced: " .. plain(message) }
 end
 
 -- Whether somebody must be there to work.

@@ -1,0 +1,106 @@
+-- Pool: errors of tasks, and results that cannot be sent.
+
+local support = require "spec.support"
+
+describe("a task's error", function()
+  local out = support.fixture [[
+    local pool <close> = process.Pool(2)
+    local function fail(x) error({ code = x }) end
+    local ok, e = pcall(pool.apply, pool, fail, { 7 })
+    report("value", ok, getmetatable(e) == process.RemoteError, e.kind, e.value.code)
+    report("where", e.process:match "^PoolWorker%-%d+$" ~= nil, math.type(e.pid),
+      e.pid ~= process.getpid())
+    local function third(x) if x == 3 then error("three!") end return x end
+    ok, e = pcall(pool.map, pool, third, { 1, 2, 3, 4 })
+    report("map", e.index, e.value:match "three!$", tostring(e))
+    report("traceback", e.traceback:match "third" ~= nil)
+    local ran = process.Value("i", 0)
+    ok, e = pcall(pool.map, pool, function(x)
+      ran:add(1)
+      if x % 10 == 5 then error(x, 0) end
+    end, (function() local t = {} for i = 1, 40 do t[i] = i end return t end)(), 20)
+    report("all ran", ok, e.value, ran.value)
+    ok, e = pcall(pool.apply, pool, error, {})
+    report("nil", ok, e.kind, e.value)
+    local big = ("x"):rep(1 << 20)
+    local began = process.now()
+    ok, e = pcall(pool.map, pool, function(x)
+      if x == 1 then error(big, 0) end
+      process.sleep(0.05)
+      error(big, 0)
+    end, { 1, 2 }, 1)
+    report("no fail-fast", ok, #e.value, process.now() - began >= 0.05)
+    ok, e = pcall(pool.apply, pool, function()
+      local inner <close> = process.Pool(1)
+      inner:apply(error, { "deep", 0 })
+    end)
+    report("nested", ok, e.value, e.kind)
+    local got
+    local r = pool:apply_async(error, { "seen", 0 }, nil, {
+      error_callback = function(x) got = x end })
+    ok, e = pcall(r.get, r)
+    report("error callback", ok, got == e, got.value)
+    report("own", getmetatable(select(2, pcall(pool.map, pool, third, function()
+      error("input")
+    end))))
+    report("goes on", table.concat(pool:map(third, { 1, 2 }), " "))
+    pool:close()
+    pool:join()
+  ]]
+
+  it("arrives as a RemoteError with the value", function()
+    assert.equal("false true error 7", out.value)
+    assert.equal("true integer true", out.where)
+    assert.equal("false error nil", out["nil"])
+  end)
+  it("names the task, and has the traceback of the worker", function()
+    support.mentions(out.map, "3 three!", "remote traceback", "PoolWorker-")
+    assert.equal("true", out.traceback)
+  end)
+  it("stops neither its chunk nor the map; the first in the input's order is raised", function()
+    assert.equal("false 5 40", out["all ran"])
+    assert.equal("false 1048576 true", out["no fail-fast"])
+  end)
+  it("crosses several processes and stays what it was", function()
+    assert.equal("false deep error", out.nested)
+  end)
+  it("goes to the error callback", function()
+    assert.equal("false true seen", out["error callback"])
+  end)
+  it("is none if the input raised it", function() assert.equal("nil", out.own) end)
+  it("leaves the pool as it was", function() assert.equal("1 2", out["goes on"]) end)
+end)
+
+describe("what cannot be sent back", function()
+  local out = support.fixture [[
+    local pool <close> = process.Pool(2)
+    local pids = table.concat(pool:map(process.getpid, { 1, 2, 3, 4 }, 1), " ")
+    local ok, e = pcall(pool.apply, pool, function() return { co = coroutine.create(print) } end)
+    report("result", ok, e.kind, e.value)
+    ok, e = pcall(pool.apply, pool, function() error({ io.stdout }) end)
+    report("error", ok, e.kind, e.value)
+    local failed = 0
+    for _, _, err in pool:imap(function(x)
+      if x % 2 == 0 then return coroutine.create(print) end
+      error(coroutine.create(print))
+    end, (function() local t = {} for i = 1, 1000 do t[i] = i end return t end)(),
+      { errors = "yield" }) do
+      failed = failed + (err.kind == "error" and 1 or 0)
+    end
+    report("thousand", failed)
+    local seen = {}
+    for _, pid in ipairs(pool:map(process.getpid, { 1, 2, 3, 4 }, 1)) do
+      seen[#seen + 1] = pids:find(pid, 1, true) and 1 or nil
+    end
+    report("workers", #seen, pool:stats().restarts)
+  ]]
+
+  it("is that task's error", function()
+    support.mentions(out.result, "false error", "cannot send a thread", "co")
+    support.mentions(out.error, "false error")
+  end)
+  it("a thousand times, without a worker lost", function()
+    assert.equal("1000", out.thousand)
+    assert.equal("4 0", out.workers)
+  end)
+end)
