@@ -92,6 +92,32 @@ return function(machine)
     {
       name = "dict_incr", label = "dict, incr", program = "dict", args = "incr",
       floors = { { "dict_plain incr", lua = true } },
+      name = "pool_map", label = "pool map, automatic chunks", program = "pool_map",
+      faster = 1.2,
+    },
+    {
+      name = "pool_map_1", label = "pool map, chunks of one", program = "pool_map",
+      args = "1", faster = 10,
+    },
+    {
+      name = "pool_imap", label = "pool imap_unordered", program = "pool_imap",
+      faster = 10,
+    },
+    {
+      name = "pool_apply", label = "pool apply", program = "pool_apply",
+      faster = 15,
+    },
+    {
+      name = "pool_apply_async", label = "pool apply_async", program = "pool_apply_async",
+      faster = 10,
+    },
+    {
+      name = "pool_payload", label = "pool map, 64 KiB", program = "pool_payload",
+      faster = 4, bytes = 2 * 64 * 1024,
+    },
+    {
+      name = "pool_create", label = "pool create + close + join", program = "pool_create",
+      faster = 4,
     },
     {
       name = "ping_pong_1", label = "ping-pong, on one CPU", program = "ping_pong",
@@ -127,6 +153,11 @@ return function(machine)
     end
   end
   if two then
+    table.insert(list, #list, {
+      -- The floor is one worker; two, on two processors, should take half of its time.
+      name = "pool_cpu", label = "pool, 1 ms tasks, 2 workers", program = "pool_cpu",
+      floors = { { "pool_cpu_one", lua = true } }, within = 0.55,
+    })
     table.insert(list, #list, {
       name = "pipe_ping_pong_2", label = "pipe ping-pong, across two CPUs",
       program = "pipe_ping_pong", args = two, faster = 2,

@@ -31,7 +31,7 @@ describe("progress", function()
     local r = support.run(program, {
       env = { TERM = "xterm" },
       shell = function(command)
-        return "exec script -qec 'stty cols 60; exec " .. command .. "' /dev/null"
+        return "exec script -qec 'stty cols 60; exec " .. command:gsub("'", "") .. "' /dev/null"
       end,
     })
     assert.equal(0, r.status)
@@ -79,7 +79,9 @@ describe("progress", function()
       pool:map(function(x)
         if x == 50 then process.sleep(60) end
       end, list, { progress = "bar", chunksize = 1 })
-    ]], { shell = function(command) return "exec script -qec " .. "'" .. command .. "' /dev/null" end })
+    ]], { shell = function(command)
+      return "exec script -qec '" .. command:gsub("'", "") .. "' /dev/null"
+    end })
     local pid = run:pid()
     run:wait_for "bar +%d"
     local child

@@ -187,6 +187,14 @@ function workers.pump(pool, wanted, timeout)
   return false
 end
 
+-- add_wakers(pool, list): adds to a list for core.wait what a call of `pump` would be woken by.
+function workers.add_wakers(pool, list)
+  list[#list + 1] = pool.ledger
+  for _, worker in pairs(pool.workers) do
+    list[#list + 1] = class.waitable(worker)
+  end
+end
+
 -- take_all(pool): takes over all that has finished, without waiting, and runs callbacks.
 function workers.take_all(pool)
   while workers.pump(pool, 1, 0) do end

@@ -130,4 +130,10 @@ function AsyncResult:__tostring()
   return ("<AsyncResult %s %s>"):format(self.name, self.failure and "failed" or "ready")
 end
 
-return { AsyncResult = AsyncResult, wait_for = wait_for }
+-- is_result(v): whether it is an AsyncResult.
+local function is_result(v)
+  return type(v) == "table" and getmetatable(v) == AsyncResult
+end
+
+return { AsyncResult = AsyncResult, add_wakers = workers.add_wakers, is_result = is_result,
+  wait_for = wait_for }

@@ -1,0 +1,1 @@
+return { out = { "with a lock\t30", "without one at most thirty\ttrue" } }
