@@ -29,6 +29,8 @@ local ROUNDS <const> = 4
 local LARGEST_CHUNK <const> = 8192 -- tasks
 local STEPS_SHOWN <const> = 200 -- chunks, at least, of a call whose progress is watched
 
+local SLOWEST <const> = 5 -- tasks that `stats` names
+
 local NO_OPTIONS <const> = {}
 
 --------------------------------------------------------------------------------
@@ -411,9 +413,12 @@ function Pool:stats()
   for i, entry in ipairs(stats.workers) do
     local worker = self.workers[i]
     entry.name, entry.pid = worker and worker.name, worker and worker.pid
+    entry.started, entry.age = entry.age and core.now() - entry.age, nil
   end
-  for _, entry in ipairs(stats.slowest) do
+  table.sort(stats.slowest, function(a, b) return a.seconds > b.seconds end)
+  for i, entry in ipairs(stats.slowest) do
     entry.call, entry.tag = calls.name_of(entry.tag), nil
+    stats.slowest[i] = i <= SLOWEST and entry or nil
   end
   return stats
 end

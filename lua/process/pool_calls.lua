@@ -208,6 +208,10 @@ local function remote_error(pool, call, index, found)
     fields.value = ("%s did not end within %g seconds"):format(task, call.timeout or 0)
   elseif found.cancelled then
     fields.kind, fields.value = "cancelled", task .. " was cancelled"
+  elseif found.nomem then
+    fields.value = ("out of shared memory: no room for the result of %s"):format(task)
+  elseif found.broken then
+    fields.value = ("the result of %s cannot be read: %s"):format(task, found.broken)
   else
     return found
   end

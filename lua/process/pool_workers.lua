@@ -46,7 +46,7 @@ function Worker:run()
       return
     end
   end
-  duty.ledger:serve(duty.index, duty.max)
+  duty.ledger:serve(duty.index, duty.max, errors.capture)
 end
 
 local function start(pool, index)
