@@ -140,21 +140,20 @@ describe("a map of 100,000 tasks", function()
     local pool <close> = process.Pool(2)
     local list = {}
     for i = 1, N do list[i] = i end
-    -- Who kills: a process that is no worker, every few milliseconds.
-    local pids, stop = process.Array("i", 2), process.Event()
-    local killed = process.Value("i", 0)
+    -- Workers say who they are as they begin; each is killed a few milliseconds later.
+    local pids, killed = process.Queue(), process.Value("i", 0)
     local killer = process.Process(function()
-      while not stop:wait(0.003) do
-        local pid = pids:exchange(killed.value % 2 + 1, 0)
-        if pid > 0 and os.execute("kill -9 " .. pid .. " 2>/dev/null") then killed:add(1) end
+      local signal = require "posix.signal"
+      for pid in pids:items() do
+        process.sleep(0.003)
+        if signal.kill(pid, signal.SIGKILL) == 0 then killed:add(1) end
       end
     end):start()
-    local me = 0
+    local known = 0
     local function work(x)
-      local pid = process.getpid()
-      if me ~= pid then
-        me = pid
-        pids[pid % 2 + 1] = pid
+      if known ~= process.getpid() then
+        known = process.getpid()
+        pids:put(known)
       end
       return x * 2 + 1
     end
@@ -166,7 +165,7 @@ describe("a map of 100,000 tasks", function()
       for i = 1, N do if r[i] ~= i * 2 + 1 then wrong = wrong + 1 end end
       if #r ~= N then wrong = wrong + 1 end
     until killed.value >= 5 or rounds == 20
-    stop:set()
+    pids:shutdown()
     killer:join()
     report("right", wrong, killed.value >= 5, pool:stats().restarts >= killed.value - 2)
   ]]

@@ -90,6 +90,8 @@ end)
 
 describe("a pool's function", function()
   local out = support.fixture [[
+    local multiplier = { __call = function(self, x) return self.by * x end }
+    process.register("multiplier", multiplier)
     local pool <close> = process.Pool(2)
     local function list(...) return table.concat(pool:map(...), " ") end
     local factor = 2
@@ -105,8 +107,6 @@ describe("a pool's function", function()
     function later(x) return -x end
     report("globals", list(late, { 1, 2 }))
     report("C", list(math.abs, { -1, -2 }))
-    local multiplier = { __call = function(self, x) return self.by * x end }
-    process.register("multiplier", multiplier)
     report("callable", list(setmetatable({ by = 3 }, multiplier), { 1, 2 }))
     report("not one", try(pool.map, pool, 7, { 1 }))
     report("unsendable", try(function() pool:map(times, { 1, coroutine.create(times) }) end))

@@ -25,7 +25,7 @@ describe("progress", function()
     support.mentions(r.stderr, "squares:  10% 30/300 ", "squares: 100% 300/300 ", "/s", "ETA",
       "100% 300/300", "1 failed")
     assert.equal(0, support.count(r.stderr, "\r"))
-    assert.matches("\n50 [%d.]+/s 0:%d%d\n", r.stderr)
+    assert.matches("\n100%% 50/50 [%d.]+/s 0:%d%d\n", r.stderr)
   end)
   it("draws one line on a terminal", function()
     local r = support.run(program, {

@@ -183,7 +183,8 @@ local function submit(self, name, call, f, put, level)
   elseif call.tag then
     calls.abandon(self, call)
   end
-  if type(message) == "string" and message:find "^process/pool" then
+  if type(message) == "string" and message:find "^process/pool" and
+    not core.is_interrupt(message) then
     error(message:gsub("^[^:]*:%d+: ", ""), level + 1)
   end
   error(message, 0)

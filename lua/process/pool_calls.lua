@@ -256,7 +256,7 @@ end
 -- Callbacks
 
 local function report(message)
-  if message == "interrupted!" then
+  if core.is_interrupt(message) then
     return message
   end
   io.stderr:write("error in a pool's callback: ", debug.traceback(tostring(message), 2), "\n")

@@ -39,7 +39,7 @@ local function read_items(feed, size)
   while n < size do
     local ok, item = pcall(feed.input)
     if not ok then
-      if item == "interrupted!" then
+      if core.is_interrupt(item) then
         error(item, 0)
       end
       feed.input_failure = { item }

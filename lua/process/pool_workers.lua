@@ -28,7 +28,7 @@ end
 
 -- Message handler of initializers; an interrupt stays one.
 local function capture(message)
-  if message == "interrupted!" then
+  if core.is_interrupt(message) then
     return message
   end
   return errors.capture(message, 2)
@@ -39,7 +39,7 @@ function Worker:run()
   local initializer, args = duty.initializer, duty.initargs
   if initializer then
     local ok, failure = xpcall(initializer, capture, table.unpack(args, 1, args.n or #args))
-    if not ok and failure == "interrupted!" then
+    if not ok and core.is_interrupt(failure) then
       error(failure, 0)
     elseif not ok then
       duty.faults:put(failure)
@@ -139,7 +139,7 @@ local function replace(pool, i)
   local ok, message = pcall(start, pool, i)
   if ok then
     return nil
-  elseif message == "interrupted!" then
+  elseif core.is_interrupt(message) then
     error(message, 0)
   end
   return errors.new{ kind = "worker lost",

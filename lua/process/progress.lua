@@ -119,7 +119,7 @@ end
 local function call_function(self, stats)
   local ok, message = pcall(self.call, stats.done, stats.total, stats)
   if not ok then
-    if message == "interrupted!" then
+    if core.is_interrupt(message) then
       error(message, 0)
     end
     self.call = nil

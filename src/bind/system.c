@@ -59,6 +59,13 @@ static int system_random(lua_State *L) {
   return 1;
 }
 
+/* is_interrupt(v): whether v is the error by which a Ctrl-C was made known last. */
+static int system_is_interrupt(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, mpl_interrupt_is(L, 1));
+  return 1;
+}
+
 /* terminal(fd): the columns of the terminal behind a descriptor, 80 if it does not know; nil if there is
    none. */
 static int system_terminal(lua_State *L) {
@@ -92,6 +99,7 @@ static int system_parameters(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"now", system_now},
                                      {"sleep", system_sleep},
+                                     {"is_interrupt", system_is_interrupt},
                                      {"terminal", system_terminal},
                                      {"getpid", system_getpid},
                                      {"getppid", system_getppid},
