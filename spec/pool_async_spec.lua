@@ -183,3 +183,41 @@ describe("cancel", function()
     assert.equal("true", out.worker)
   end)
 end)
+
+describe("process.wait for results", function()
+  local out = support.fixture [[
+    local pool <close> = process.Pool(2)
+    local go = { process.Event(), process.Event() }
+    local function held(i) go[i]:wait(); return i end
+    local a, b = pool:apply_async(held, { 1 }), pool:apply_async(held, { 2 })
+    report("none", #process.wait({ a, b }, 0), #process.wait({ a, b }, 0.01))
+    go[2]:set()
+    local ready = process.wait{ a, b }
+    report("one", #ready, ready[1] == b, b:get())
+    local q = process.Queue()
+    q:put "item"
+    ready = process.wait{ a, q, b }
+    report("mixed", #ready, ready[1] == q, ready[2] == b)
+    local dies = pool:apply_async(function() fx.die "KILL" end)
+    ready = process.wait{ a, dies }
+    report("death", #ready, ready[1] == dies, dies:successful())
+    go[1]:set()
+    ready = process.wait{ a }
+    report("other", ready[1] == a, a:get())
+    local p = process.Process(function() end):start()
+    ready = process.wait{ p, pool:apply_async(process.sleep, { 60 }) }
+    report("process", #ready, ready[1] == p)
+    pool:terminate()
+    report("over", #process.wait{ a, b, dies })
+  ]]
+
+  it("gives those that are ready, beside other things", function()
+    assert.equal("0 0", out.none)
+    assert.equal("1 true 2", out.one)
+    assert.equal("2 true true", out.mixed)
+    assert.equal("true 1", out.other)
+    assert.equal("1 true", out.process)
+    assert.equal("3", out.over)
+  end)
+  it("wakes for a worker's death", function() assert.equal("1 true false", out.death) end)
+end)

@@ -120,9 +120,8 @@ local function check_owner(self, method, level)
   if getmetatable(self) ~= Pool then
     error("bad argument #1 to '" .. method .. "' (Pool expected, got " .. type(self) ..
       "; call it with a colon)", level + 1)
-  elseif self.pid ~= core.getpid() then
-    error(("a pool belongs to the process that made it (pid %d): make one here"):format(self.pid),
-      level + 1)
+  elseif self.owner ~= core.identity() then
+    error("a pool belongs to the process that made it: make one here", level + 1)
   end
 end
 
@@ -199,9 +198,11 @@ local function begin_apply(self, f, args, kwargs, options)
   if kwargs then
     args = arguments.bind(f, args or {}, kwargs)
   end
+  -- All fields, so that the table has its size at once.
   local call = setmetatable({ total = 1, args = args or {}, callback = options.callback,
     error_callback = options.error_callback, timeout = options.timeout,
-    retries = options.retries or 0 }, AsyncResult)
+    retries = options.retries or 0, pool = self, name = "apply", is_ready = false, done = 0,
+    failed = 0, job = nil, tag = nil, values = nil, failure = nil, progress = nil }, AsyncResult)
   submit(self, "apply", call, f, put_apply, 3)
   return call
 end
@@ -390,13 +391,13 @@ function Pool:join()
 end
 
 function Pool:__close()
-  if self.pid == core.getpid() then
+  if self.owner == core.identity() then
     self:terminate()
   end
 end
 
 function Pool:__gc()
-  if self.pid == core.getpid() then
+  if self.owner == core.identity() then
     workers.signal_all(self)
   end
 end
@@ -437,7 +438,7 @@ end
 local function new(options)
   options = check_options(options, "Pool", "processes", 2)
   local self = {
-    pid = core.getpid(), state = "running", size = options.processes or core.cpu_count(),
+    owner = core.identity(), state = "running", size = options.processes or core.cpu_count(),
     initializer = options.initializer, initargs = options.initargs or {},
     maxtasksperchild = options.maxtasksperchild,
     workers = {}, restarts = 0,

@@ -195,7 +195,7 @@ end
 -- Iterators
 
 local function check(self)
-  if self.feed.pool.pid ~= core.getpid() then
+  if self.feed.pool.owner ~= core.identity() then
     error("only the process that made the pool has its results", 3)
   end
   return self.feed
@@ -217,7 +217,7 @@ end
 -- it:close(): the rest is not wanted; what has not begun will not run.
 function Iterator:close()
   local feed = self.feed
-  if feed.pool.pid == core.getpid() then
+  if feed.pool.owner == core.identity() then
     feed.is_at_end, feed.is_over = true, true
     feed.chunk, feed.chunks = nil, {}
     calls.abandon(feed.pool, feed)

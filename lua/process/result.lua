@@ -18,7 +18,7 @@ local function check(self, method)
   if getmetatable(self) ~= AsyncResult then
     error("bad argument #1 to '" .. method .. "' (AsyncResult expected, got " .. type(self) ..
       "; call it with a colon)", 3)
-  elseif self.pool.pid ~= core.getpid() then
+  elseif self.pool.owner ~= core.identity() then
     error("only the process that made the pool has its results", 3)
   end
   return self.pool
