@@ -442,7 +442,7 @@ local function new(options)
     initializer = options.initializer, initargs = options.initargs or {},
     maxtasksperchild = options.maxtasksperchild,
     workers = {}, restarts = 0,
-    hasty = {}, -- by worker: deaths in a row before it took a task
+    hasty = {}, -- by worker: deaths in a row before it served
     dead = {}, -- by pid: names of workers that died since the pool last had nothing to do
     calls = {}, outstanding = 0, last_call = 0, -- by tag; how many; number of the last
     callbacks = { first = 1, last = 0 }, -- calls whose callbacks are due

@@ -10,8 +10,8 @@ local errors = require "process.errors"
 
 local workers = {}
 
--- A worker that so many times in a row dies before it takes a task will do so for ever.
-local HASTY_DEATHS <const> = 3
+-- A worker that dies in its initializer so many times in a row will do so for ever.
+local HASTY_DEATHS <const> = 5
 
 local GRACE <const> = 2 -- seconds from SIGTERM to SIGKILL
 
@@ -119,7 +119,7 @@ local function bury(pool, i)
   pool.workers[i] = nil
   local served = pool.ledger:lost(i, code)
   worker:close()
-  pool.hasty[i] = served and 0 or (pool.hasty[i] or 0) + 1
+  pool.hasty[i] = not served and pool.initializer and (pool.hasty[i] or 0) + 1 or 0
   if pool.faults then
     local failure = pool.faults:get(false)
     if failure then
@@ -128,7 +128,7 @@ local function bury(pool, i)
   end
   if pool.hasty[i] >= HASTY_DEATHS then
     return errors.new{ kind = "worker lost", process = worker.name, pid = pid,
-      value = ("the pool's workers die before they take a task: %s (pid %d) %s"):format(worker.name,
+      value = ("the pool's workers die in their initializer: %s (pid %d) %s"):format(worker.name,
         pid, calls.how_it_ended(code)) }
   end
 end
