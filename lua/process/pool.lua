@@ -128,7 +128,8 @@ end
 -- Checks that a call can begin, takes over what has finished, and returns what will be called.
 local function check_call(self, method, f)
   check_owner(self, method, 3)
-  if not is_callable(f) then
+  local is_function = type(f) == "function"
+  if not is_function and not is_callable(f) then
     error(("bad argument #1 to '%s' (function expected, got %s)"):format(method, type(f)), 3)
   end
   workers.take_all(self)
@@ -137,10 +138,7 @@ local function check_call(self, method, f)
   elseif self.state ~= "running" then
     error(("%s: the pool is %s and takes no more work"):format(method, self.state), 3)
   end
-  if type(f) == "function" then
-    return f
-  end
-  return function(...) return f(...) end
+  return is_function and f or function(...) return f(...) end
 end
 
 -- The input as a list and its length; or, of what must be called for each item, the function.
@@ -166,7 +164,7 @@ local function read_all(input)
 end
 
 --------------------------------------------------------------------------------
--- apply
+-- Beginning and waiting
 
 -- Begins a call and hands all of it in, by `put`.
 local function enter(self, name, call, f, put)
@@ -188,6 +186,20 @@ local function submit(self, name, call, f, put, level)
   end
   error(message, 0)
 end
+
+-- Waits for a call that nobody else has, and gives what it gives. If an error ends the wait the
+-- call is not wanted any more.
+local function await(self, call)
+  local ok, message = pcall(wait_for, call)
+  if not ok then
+    calls.abandon(self, call)
+    error(message, 0)
+  end
+  return call:get()
+end
+
+--------------------------------------------------------------------------------
+-- apply
 
 local function put_apply(self, call)
   self.ledger:put(call.job, call.tag, "apply", call.args, 1, 1, call.timeout, call.retries)
@@ -222,7 +234,7 @@ function Pool:apply(f, args, kwargs)
   f = check_call(self, "apply", f)
   check_tables("apply", args, kwargs)
   local call = begin_apply(self, f, args, kwargs, NO_OPTIONS)
-  return call:get()
+  return await(self, call)
 end
 
 -- pool:apply_async(f[, args[, kwargs[, options]]]): the same as an AsyncResult, at once. Options:
@@ -271,30 +283,20 @@ local function map_async(self, name, method, f, xs, options)
   return call
 end
 
--- Waits for a map that nobody else has; one whose wait is ended by an error is not wanted any more.
-local function wait_for_map(self, call)
-  local ok, message = pcall(wait_for, call)
-  if not ok then
-    calls.abandon(self, call)
-    error(message, 0)
-  end
-  return call:get()
-end
-
 -- pool:map(f, xs[, options]): the list of f(x), in the order of the input, with its `n`. xs is a
 -- list or an iterator. When all have finished the first error is raised. Options: a chunk size, or
 -- a table with chunksize, progress, timeout, retries, callback, error_callback.
 function Pool:map(f, xs, options)
   f = check_call(self, "map", f)
   local call = map_async(self, "map", "map", f, xs, options)
-  return wait_for_map(self, call)
+  return await(self, call)
 end
 
 -- pool:starmap(f, xs[, options]): as map; each x is the list of f's arguments.
 function Pool:starmap(f, xs, options)
   f = check_call(self, "starmap", f)
   local call = map_async(self, "starmap", "starmap", f, xs, options)
-  return wait_for_map(self, call)
+  return await(self, call)
 end
 
 -- pool:map_async(f, xs[, options]): as map, an AsyncResult at once.
@@ -447,7 +449,7 @@ local function new(options)
     calls = {}, outstanding = 0, last_call = 0, -- by tag; how many; number of the last
     callbacks = { first = 1, last = 0 }, -- calls whose callbacks are due
     kept_jobs = {}, next_kept = 1, -- job -> true, -place -> job
-    is_ledger_closed = false, has_remarked = false, failure = nil,
+    is_tended = true, is_ledger_closed = false, has_remarked = false, failure = nil,
     faults = options.initializer and core.Queue() or nil, -- what initializers raised
   }
   self.ledger = core.Tasks(self.size)

@@ -51,9 +51,16 @@ end
 
 local function start(pool, index)
   local worker = Worker(pool, index)
-  worker:start()
-  worker.duty = nil
+  -- First of all: from here on an interrupt may come at any place.
   pool.workers[index] = worker
+  local ok, message = pcall(worker.start, worker)
+  if not ok then
+    if not worker.pid then
+      pool.workers[index] = nil
+    end
+    error(message, 0)
+  end
+  worker.duty = nil
 end
 
 -- An error message without the place in this file.
@@ -115,9 +122,13 @@ end
 local function bury(pool, i)
   local worker = pool.workers[i]
   local pid, code = worker.pid, worker.exitcode
+  if not pid then
+    pool.workers[i] = nil -- an interrupt came before it was started
+    return nil
+  end
   pool.dead[pid] = worker.name
-  pool.workers[i] = nil
   local served = pool.ledger:lost(i, code)
+  pool.workers[i] = nil
   worker:close()
   pool.hasty[i] = not served and pool.initializer and (pool.hasty[i] or 0) + 1 or 0
   if pool.faults then
@@ -131,6 +142,7 @@ local function bury(pool, i)
       value = ("the pool's workers die in their initializer: %s (pid %d) %s"):format(worker.name,
         pid, calls.how_it_ended(code)) }
   end
+  return nil
 end
 
 -- Starts the worker that is missing. An error if that fails.
@@ -152,8 +164,10 @@ local function is_needed(pool)
     (not pool.is_ledger_closed or pool.ledger:queued() > 0)
 end
 
--- tend(pool): a child has ended: workers that are dead are replaced.
-function workers.tend(pool)
+-- A child has ended: workers that are dead are replaced. If an interrupt comes between it is to be
+-- done again.
+local function tend(pool)
+  pool.is_tended = false
   for i = 1, pool.size do
     local worker, failure = pool.workers[i], nil
     if worker and not worker:is_alive() then
@@ -167,6 +181,7 @@ function workers.tend(pool)
       return
     end
   end
+  pool.is_tended = true
 end
 
 -- pump(pool, wanted, timeout): takes one finished chunk over, or acts on a death. False if there
@@ -176,12 +191,16 @@ function workers.pump(pool, wanted, timeout)
   if not pool.ledger then
     return false
   end
+  if not pool.is_tended then
+    tend(pool)
+    return true
+  end
   local tag, first, values, found = pool.ledger:collect(wanted, timeout)
   if tag then
     calls.deliver(pool, tag, first, values, found)
     return true
   elseif first == "child" then
-    workers.tend(pool)
+    tend(pool)
     return true
   end
   return false
