@@ -92,6 +92,8 @@ return function(machine)
     {
       name = "dict_incr", label = "dict, incr", program = "dict", args = "incr",
       floors = { { "dict_plain incr", lua = true } },
+    },
+    {
       name = "pool_map", label = "pool map, automatic chunks", program = "pool_map",
       faster = 1.2,
     },

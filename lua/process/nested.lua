@@ -101,11 +101,13 @@ end
 -- are others.
 local function wants_deep(options)
   if options ~= nil and type(options) ~= "table" then
-    error(("bad argument #2 to 'copy' (table of options expected, got %s)"):format(type(options)), 3)
+    error(("bad argument #2 to 'copy' (table of options expected, got %s)"):format(type(options)),
+      3)
   end
   for name in pairs(options or {}) do
     if name ~= "deep" then
-      error(("bad argument #2 to 'copy' (unknown option '%s'; known: deep)"):format(tostring(name)), 3)
+      error(("bad argument #2 to 'copy' (unknown option '%s'; known: deep)"):format(
+        tostring(name)), 3)
     end
   end
   return options and options.deep
