@@ -26,6 +26,11 @@ local function fork()
   return pid, message, errno
 end
 
+-- Pool([n | options]): see lua/process/pool.lua.
+local function new_pool(options)
+  return pool.new(options)
+end
+
 local process = {
   Process = class.Process,
   current_process = class.current_process,
@@ -43,7 +48,7 @@ local process = {
   JoinableQueue = core.JoinableQueue,
   SimpleQueue = core.SimpleQueue,
   Pipe = core.Pipe,
-  Pool = pool.new,
+  Pool = new_pool,
   fd = core.fd,
   RemoteError = errors.RemoteError,
 

@@ -4,8 +4,8 @@
 -- process.result, process.pool_imap), the workers' lives (process.pool_workers), and the ledger in
 -- shared memory that says which task is where (Tasks of process.core).
 --
--- Invariant: `state` goes from "running" to "closed" to "joined", or at any time to "terminated" or
--- "broken" (with `failure`), and never back.
+-- Invariant: `state` goes from "running" to "closed" to "joined", or at any time to "terminated",
+-- "broken" (with `failure`) or "over" (its manager was shut down), and never back.
 
 local arguments = require "process.arguments"
 local calls = require "process.pool_calls"
@@ -135,6 +135,8 @@ local function check_call(self, method, f)
   workers.take_all(self)
   if self.state == "broken" then
     error(self.failure, 0)
+  elseif self.state == "over" then
+    error(method .. ": manager is shut down", 3)
   elseif self.state ~= "running" then
     error(("%s: the pool is %s and takes no more work"):format(method, self.state), 3)
   end
@@ -404,6 +406,14 @@ function Pool:__gc()
   end
 end
 
+-- pool:look(): takes over what has finished, also the end of its manager, in the process that made
+-- it.
+function Pool:look()
+  if self.owner == core.identity() then
+    workers.take_all(self)
+  end
+end
+
 --------------------------------------------------------------------------------
 -- Insight
 
@@ -437,8 +447,10 @@ end
 -- Pool([n | options]): n worker processes, cpu_count() without a number. Options: processes,
 -- initializer (called in each worker as it starts), initargs, maxtasksperchild (a worker that has
 -- done so many tasks is replaced). Raises if a worker cannot be started.
-local function new(options)
-  options = check_options(options, "Pool", "processes", 2)
+-- `keep(ledger)`, if given, is called before anybody else has the ledger; faults are raised at
+-- `level`, by default the caller's.
+local function new(options, keep, level)
+  options = check_options(options, "Pool", "processes", level or 2)
   local self = {
     owner = core.identity(), state = "running", size = options.processes or core.cpu_count(),
     initializer = options.initializer, initargs = options.initargs or {},
@@ -453,6 +465,9 @@ local function new(options)
     faults = options.initializer and core.Queue() or nil, -- what initializers raised
   }
   self.ledger = core.Tasks(self.size)
+  if keep then
+    keep(self.ledger)
+  end
   workers.start_all(self)
   return setmetatable(self, Pool)
 end

@@ -46,7 +46,10 @@ function Worker:run()
       return
     end
   end
-  duty.ledger:serve(duty.index, duty.max, errors.capture)
+  local ok, message = pcall(duty.ledger.serve, duty.ledger, duty.index, duty.max, errors.capture)
+  if not ok and not core.manager_over(duty.ledger) then
+    error(message, 0)
+  end
 end
 
 local function start(pool, index)
@@ -112,8 +115,8 @@ end
 -- Deaths
 
 -- The pool cannot go on: all calls fail with this error, and so will all later ones.
-local function break_down(pool, failure)
-  pool.failure, pool.state, pool.ledger = failure, "broken", nil
+local function break_down(pool, failure, state)
+  pool.failure, pool.state, pool.ledger = failure, state, nil
   calls.fail_all(pool, function() return failure end)
   workers.stop(pool)
 end
@@ -177,11 +180,17 @@ local function tend(pool)
       failure = replace(pool, i)
     end
     if failure then
-      break_down(pool, failure)
+      break_down(pool, failure, "broken")
       return
     end
   end
   pool.is_tended = true
+end
+
+-- The pool's manager was shut down: it is over. Returns what `pump` returns then.
+local function end_with_manager(pool)
+  break_down(pool, errors.new{ kind = "terminated", value = "manager is shut down" }, "over")
+  return false
 end
 
 -- pump(pool, wanted, timeout): takes one finished chunk over, or acts on a death. False if there
@@ -190,13 +199,20 @@ end
 function workers.pump(pool, wanted, timeout)
   if not pool.ledger then
     return false
+  elseif core.manager_over(pool.ledger) then
+    return end_with_manager(pool)
   end
   if not pool.is_tended then
     tend(pool)
     return true
   end
-  local tag, first, values, found = pool.ledger:collect(wanted, timeout)
-  if tag then
+  local ledger = pool.ledger
+  local ok, tag, first, values, found = pcall(ledger.collect, ledger, wanted, timeout)
+  if not ok and core.manager_over(ledger) then
+    return end_with_manager(pool)
+  elseif not ok then
+    error(tag, 0)
+  elseif tag then
     calls.deliver(pool, tag, first, values, found)
     return true
   elseif first == "child" then

@@ -64,6 +64,15 @@ static int manager_make(lua_State *L) {
   return s == MPL_OK ? 1 : mpl_args_raise(L, s);
 }
 
+/* manager_keep(manager, object): the object, which nobody else has yet, belongs to the manager from now
+   on. For those that are made in Lua. */
+static int manager_keep(lua_State *L) {
+  struct mpl_manager *manager = mpl_handle_body(L, &manager_class);
+  enum mpl_status s = mpl_manager_keep(manager, mpl_handle_id(L, 2), 0);
+  if (s == MPL_ENDED) return mpl_handle_over(L);
+  return s == MPL_OK ? 0 : mpl_args_raise(L, s);
+}
+
 /* manager_kind(name, constructor): gives managers a method that makes an object with it. */
 static int manager_kind(lua_State *L) {
   mpl_class_push_metatable(L, &manager_class);
@@ -125,7 +134,8 @@ static const luaL_Reg metamethods[] = {{"__gc", mpl_handle_gc},
 static const struct mpl_class manager_class = {"Manager", methods, metamethods};
 
 static const luaL_Reg functions[] = {
-    {"Manager", manager_new}, {"manager_kind", manager_kind}, {"manager_over", manager_over},
+    {"Manager", manager_new},       {"manager_kind", manager_kind},
+    {"manager_keep", manager_keep}, {"manager_over", manager_over},
     {NULL, NULL}};
 
 /* Registers the class and puts its constructor into the module table on top. */
@@ -133,4 +143,6 @@ void mpl_manager_open(lua_State *L) {
   mpl_manager_register();
   mpl_handle_class(L, MPL_TYPE_MANAGER, &manager_class);
   luaL_setfuncs(L, functions, 0);
+  mpl_class_push_metatable(L, &manager_class);
+  lua_setfield(L, -2, "manager_class");
 }
