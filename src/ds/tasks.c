@@ -139,6 +139,13 @@ enum mpl_status mpl_tasks_job_use(struct mpl_tasks *t, mpl_off job, bool more) {
 ** Chunks; by the owner
 */
 
+/* Whether the worker that was the last to be busy is about to find the only chunk in the queue: to wake
+   another one, too, would be dear. If it dies instead, mpl_tasks_lost wakes another one. */
+static bool is_found(struct mpl_tasks *t) {
+  mpl_fence_sc();
+  return mpl_load64_acq(&t->worker[mpl_load64_rlx(&t->finisher)].looks) != 0;
+}
+
 /* Puts a chunk that lies in the caller's hand, as does the message with its arguments. Its job is one.
    MPL_OK; MPL_CLOSED, MPL_DAMAGED: both are in the hand still. */
 enum mpl_status mpl_tasks_put(struct mpl_tasks *t, mpl_off chunk) {
@@ -147,12 +154,18 @@ enum mpl_status mpl_tasks_put(struct mpl_tasks *t, mpl_off chunk) {
   mpl_a64 *users = &mpl_tasks_job_at(c->job)->users;
   if (mpl_load64_acq(&t->closed) != 0) return MPL_CLOSED;
   if (mpl_robust_lock(&t->lock) == MPL_DAMAGED) return MPL_DAMAGED;
+  bool only = count_of(&t->queued) == 0;
   mpl_tx_wake(&t->work, 1);
   mpl_hand_take(mpl_self, chunk);
   if (args != 0) mpl_hand_take(mpl_self, args);
   tx_push_back(&t->queued, chunk);
   mpl_tx_store(users, mpl_load64_rlx(users) + 1);
-  leave(t);
+  mpl_tx_commit();
+  mpl_robust_unlock(&t->lock);
+  if (only && is_found(t))
+    mpl_tx_wake_forget();
+  else
+    mpl_tx_wake_flush();
   return MPL_OK;
 }
 
@@ -186,7 +199,7 @@ enum mpl_status mpl_tasks_collect(struct mpl_tasks *t, uint64_t wanted, mpl_off 
       w->ec = &t->ready;
       w->watch = &t->finished.count;
       w->seen = 0;
-      w->peer = mpl_load64_rlx(&t->finisher);
+      w->peer = mpl_load64_rlx(&t->worker[mpl_load64_rlx(&t->finisher)].ident);
       w->stream = wanted > 1;
       return MPL_BLOCK;
     }
@@ -243,7 +256,6 @@ void mpl_tasks_collected(struct mpl_tasks *t) {
 static void tx_settle(struct mpl_tasks *t, struct mpl_tasks_worker *entry) {
   mpl_off chunk = mpl_load64_rlx(&entry->chunk);
   mpl_tx_store(&entry->chunk, 0);
-  mpl_tx_publish(&t->running, mpl_load64_rlx(&t->running) - 1);
   if (mpl_chunk_is_over(mpl_chunk_at(chunk))) {
     tx_finish(t, chunk, count_of(&t->queued));
     if (mpl_load64_rlx(&t->closed) != 0) mpl_tx_wake(&t->work, MPL_EC_ALL);
@@ -251,6 +263,7 @@ static void tx_settle(struct mpl_tasks *t, struct mpl_tasks_worker *entry) {
     tx_push_front(&t->queued, chunk);
     mpl_tx_wake(&t->work, 1);
   }
+  mpl_tx_publish(&t->running, mpl_load64_rlx(&t->running) - 1);
 }
 
 /* The process that served as this worker has ended, with this exit status or -signal; it was cleaned up
@@ -262,9 +275,12 @@ bool mpl_tasks_lost(struct mpl_tasks *t, uint64_t worker, int code) {
   mpl_off chunk = mpl_load64_rlx(&entry->chunk);
   mpl_tx_store(&entry->ident, 0);
   mpl_tx_store(&entry->task, 0);
+  mpl_tx_store(&entry->looks, 0);
   if (chunk != 0) {
     mpl_chunk_tx_bereave(mpl_chunk_at(chunk), mpl_load64_rlx(&entry->pid), code);
     tx_settle(t, entry);
+  } else if (count_of(&t->queued) > 0) {
+    mpl_tx_wake(&t->work, 1); /* it may have been awake to take it */
   }
   leave(t);
   return served;
@@ -339,15 +355,20 @@ enum mpl_status mpl_tasks_serve(struct mpl_tasks *t, uint64_t worker) {
   return free ? MPL_OK : MPL_MISUSE;
 }
 
-/* There is nothing to do: MPL_CLOSED if there never will be, else MPL_BLOCK with w filled. */
-static enum mpl_status idle(struct mpl_tasks *t, struct mpl_wait *w) {
-  if (mpl_load64_acq(&t->closed) != 0 && mpl_load64_acq(&t->running) == 0 && count_of(&t->queued) == 0)
-    return MPL_CLOSED;
+/* The worker has nothing to do. MPL_OK: there is a chunk in the queue; MPL_CLOSED: there never will be; else
+   MPL_BLOCK, and w says what to wait for. Who is about to sleep says that it does not look any more, and
+   then looks once more; an owner puts a chunk, and then looks who looks. */
+static enum mpl_status idle(struct mpl_tasks *t, struct mpl_tasks_worker *me, struct mpl_wait *w) {
   w->ec = &t->work;
   w->watch = &t->queued.count;
   w->seen = 0;
   w->peer = t->owner;
-  return MPL_BLOCK;
+  mpl_store64_rel(&me->looks, !mpl_wait_slept(w));
+  mpl_fence_sc();
+  if (count_of(&t->queued) > 0) return MPL_OK;
+  if (mpl_load64_acq(&t->closed) == 0 || mpl_load64_acq(&t->running) > 0) return MPL_BLOCK;
+  /* A chunk on its way counts in both places, so that it is in one of them at each instant. */
+  return count_of(&t->queued) > 0 ? MPL_OK : MPL_CLOSED;
 }
 
 /*
@@ -360,14 +381,15 @@ enum mpl_status mpl_tasks_step(struct mpl_tasks *t, uint64_t worker, mpl_off *ch
                                struct mpl_wait *w, int64_t deadline) {
   struct mpl_tasks_worker *me = &t->worker[worker];
   mpl_off had = mpl_load64_rlx(&me->chunk);
-  if (had == 0 && count_of(&t->queued) == 0) return idle(t, w);
-  enum mpl_status s = mpl_section_enter(&t->lock, deadline);
+  enum mpl_status s = had == 0 ? idle(t, me, w) : MPL_OK;
+  if (s == MPL_OK) s = mpl_section_enter(&t->lock, deadline);
   if (s != MPL_OK) return s;
-  mpl_store64_rlx(&t->finisher, mpl_slot_ident(mpl_self));
+  mpl_store64_rlx(&t->finisher, worker);
+  mpl_store64_rlx(&me->looks, 0);
   mpl_off next = mpl_load64_rlx(&t->queued.first);
-  if (next != 0) tx_take(&t->queued, 0);
   uint64_t running = mpl_load64_rlx(&t->running) + (next != 0) - (had != 0);
   mpl_tx_publish(&t->running, running);
+  if (next != 0) tx_take(&t->queued, 0);
   if (had != 0) {
     tx_finish(t, had, next != 0 ? count_of(&t->queued) - 1 : 0);
     if (running == 0 && mpl_load64_rlx(&t->closed) != 0) mpl_tx_wake(&t->work, MPL_EC_ALL);
@@ -375,7 +397,8 @@ enum mpl_status mpl_tasks_step(struct mpl_tasks *t, uint64_t worker, mpl_off *ch
   mpl_tx_store(&me->chunk, next);
   leave(t);
   *chunk = next;
-  return next != 0 ? MPL_OK : idle(t, w);
+  if (next != 0) return MPL_OK;
+  return idle(t, me, w) == MPL_CLOSED ? MPL_CLOSED : MPL_BLOCK;
 }
 
 /* The worker serves no more. What it has not done of its chunk is done by others. */

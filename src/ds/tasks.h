@@ -37,6 +37,7 @@ struct mpl_tasks_worker {
   MPL_ALIGNED mpl_a64 ident; /* who serves; 0: nobody */
   mpl_a64 pid;
   mpl_a64 chunk;   /* in progress; 0: none */
+  mpl_a64 looks;   /* 1: it has none and is awake: it looks at the queue before it sleeps */
   mpl_a64 started; /* when it began to serve, ns; this and what follows are hints for statistics */
   mpl_a64 task;    /* index of the task that it does + 1; 0: idle */
   mpl_a64 tasks;   /* done */
@@ -61,7 +62,7 @@ struct mpl_tasks {
   mpl_a64 running; /* chunks in entries; published */
   mpl_a64 closed;  /* 1: no chunk is put any more; published */
   MPL_ALIGNED struct mpl_tasks_list finished;
-  mpl_a64 finisher; /* identity of who has finished last; a hint for the owner */
+  mpl_a64 finisher; /* the worker that has handed in or taken a chunk last */
   mpl_a64 wanted;   /* finished chunks that are worth waking the owner for; its own */
   struct mpl_tasks_list collected;
   mpl_a64 jobs;     /* first of them */

@@ -73,6 +73,12 @@ void mpl_tx_wake_flush(void) {
   mpl_store64_rlx(&j->nwake, 0);
 }
 
+/* Does none of them: whom the change concerns is awake, and sees it. */
+void mpl_tx_wake_forget(void) {
+  MPL_POINT();
+  mpl_store64_rlx(&mpl_tx->nwake, 0);
+}
+
 static bool is_word(mpl_off at, uint64_t limit) {
   return at != 0 && at <= limit && at % sizeof(uint64_t) == 0;
 }

@@ -66,6 +66,7 @@ extern MPL_PER_PROCESS bool mpl_tx_answered;
 
 void mpl_tx_commit(void);
 void mpl_tx_wake_flush(void);
+void mpl_tx_wake_forget(void);
 enum mpl_journal_end mpl_journal_roll(struct mpl_journal *j);
 void mpl_journal_wake(struct mpl_journal *j);
 
