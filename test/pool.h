@@ -1,6 +1,6 @@
 /*
-** What the tests of task ledgers have in common: chunks of tasks that double a number, a worker that
-** does them, and an owner that looks at each result.
+** What the tests of task ledgers have in common: chunks of tasks that double a number, a worker
+** that does them, and an owner that looks at each result.
 */
 #ifndef MPL_TEST_POOL_H
 #define MPL_TEST_POOL_H
@@ -68,9 +68,10 @@ struct pool_arg {
   uint64_t number;
 };
 
-/* Makes a chunk in the hand, with its arguments as a message, which is in the hand, too, if `apart`. */
-static inline enum mpl_status pool_try_chunk(const struct pool *p, struct mpl_chunk like, bool apart,
-                                             mpl_off *out) {
+/* Makes a chunk in the hand, with its arguments as a message, which is in the hand, too, if
+   `apart`. */
+static inline enum mpl_status pool_try_chunk(const struct pool *p, struct mpl_chunk like,
+                                             bool apart, mpl_off *out) {
   like.job = p->job;
   like.args_size = like.count * sizeof(struct pool_arg);
   mpl_off args = apart ? pool_message(p, like.args_size) : 0;

@@ -66,7 +66,8 @@ static void take(uint64_t who, uint64_t tasks, enum pool_way way) {
 ** What must be so in the end
 */
 
-/* The owner and another worker go on. All chunks are finished; `lost` tasks at most have no value. */
+/* The owner and another worker go on. All chunks are finished; `lost` tasks at most have no
+   value. */
 static void finish(uint64_t chunks, uint64_t lost) {
   struct pool_sum sum;
   struct mpl_chunk *c;
@@ -157,8 +158,8 @@ static void collect_all(void) {
   CHECK(pool_collect(&s.it).values == TASKS);
 }
 
-/* As an owner that has read the results of a chunk and dies while it drops it; nobody will read it any
-   more, so only what is left of it counts. */
+/* As an owner that has read the results of a chunk and dies while it drops it; nobody will read
+   it any more, so only what is left of it counts. */
 static void verify_collected(bool finished) {
   CHECK(!finished || !mpl_tasks_is_ready(s.it.ledger));
   while (mpl_tasks_is_ready(s.it.ledger)) {
@@ -333,7 +334,8 @@ static void setup_sent(void) {
   s.chunk = pool_step(&s.it, SURVIVOR);
   collect();
   pool_do_all(&s.it, s.chunk, POOL_MIXED);
-  s.chunk = pool_step(&s.it, SURVIVOR); /* one is collected, one finished, one in an entry, one queued */
+  s.chunk = pool_step(&s.it, SURVIVOR);
+  /* One is collected, one finished, one in an entry, one queued. */
   CHECK(mpl_queue_new(0, &s.letters) == MPL_OK && mpl_message_new(0, 1, &message) == MPL_OK);
   CHECK(mpl_message_add_ref(message, s.it.id) == MPL_OK);
   CHECK(world_put_message(world_queue(s.letters), message) == MPL_OK);

@@ -1,6 +1,6 @@
 /*
-** Task ledgers: chunks on their way, results of all sizes, the loss of workers, cancelling, jobs, the
-** alarm of a task; workers killed at random.
+** Task ledgers: chunks on their way, results of all sizes, the loss of workers, cancelling, jobs,
+** the alarm of a task; workers killed at random.
 */
 #include "pool.h"
 #include "proc/alarm.h"
@@ -101,7 +101,8 @@ static void room_learns(void) {
   struct mpl_chunk like = {.count = 100};
   mpl_off chunk[3];
   begin(1);
-  CHECK(mpl_chunk_new(&like, 1, &chunk[0]) == MPL_OK && mpl_chunk_new(&like, 400, &chunk[1]) == MPL_OK);
+  CHECK(mpl_chunk_new(&like, 1, &chunk[0]) == MPL_OK);
+  CHECK(mpl_chunk_new(&like, 400, &chunk[1]) == MPL_OK);
   CHECK(mpl_chunk_new(&like, MPL_CHUNK_INLINE + 1, &chunk[2]) == MPL_OK);
   CHECK(mpl_chunk_at(chunk[0])->room == 100 * MPL_CHUNK_LEAST);
   CHECK(mpl_chunk_at(chunk[1])->room >= 100 * (400 + sizeof(uint32_t)));
@@ -151,7 +152,7 @@ static void cancelling(void) {
   CHECK(mpl_tasks_cancel(pool.ledger, 0, &worker) == MPL_TASKS_QUEUED);
   CHECK(mpl_tasks_cancel(pool.ledger, 0, &worker) == MPL_TASKS_RUNNING && worker == 1);
   CHECK(mpl_tasks_cancel(pool.ledger, 0, &worker) == MPL_TASKS_NOTHING);
-  CHECK(mpl_tasks_cancel(pool.ledger, 1, &worker) == MPL_TASKS_QUEUED); /* the last in the list is left */
+  CHECK(mpl_tasks_cancel(pool.ledger, 1, &worker) == MPL_TASKS_QUEUED);
   WORLD_WHOLE();
   CHECK(pool_collect(&pool).cancelled == TASKS && pool_collect(&pool).tag == 1);
   CHECK(mpl_chunk_is_over(c) && !mpl_alarm_start(c));

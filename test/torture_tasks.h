@@ -1,7 +1,7 @@
 /*
-** What the processes of the torture do with task ledgers: one makes a ledger and is its owner and its
-** workers in turn, at random. Arguments and results refer to other objects or not. Nobody else gets to
-** know the ledger; what is in it when its process dies, at any point, must be gone with it.
+** What the processes of the torture do with task ledgers: one makes a ledger and is its owner and
+** its workers in turn, at random. Arguments and results refer to other objects or not. Nobody else
+** gets to know the ledger; what is in it when its process dies, at any point, must be gone with it.
 */
 #ifndef MPL_TEST_TORTURE_TASKS_H
 #define MPL_TEST_TORTURE_TASKS_H

@@ -90,14 +90,15 @@ static enum mpl_status job_new(struct mpl_tasks *t, const struct mpl_codec_out *
   unsigned char *to = (unsigned char *)(mpl_tasks_job_at(*job) + 1);
   for (size_t i = 0; i < out->npieces; to += out->pieces[i++].size)
     memcpy(to, out->pieces[i].data, out->pieces[i].size);
-  for (size_t i = 0; s == MPL_OK && i < out->nrefs; i++) s = mpl_message_add_ref(*job, out->refs[i]);
+  for (size_t i = 0; s == MPL_OK && i < out->nrefs; i++)
+    s = mpl_message_add_ref(*job, out->refs[i]);
   if (s == MPL_OK) s = mpl_tasks_job_enter(t, *job);
   if (s != MPL_OK) mpl_content_drop(*job);
   return s;
 }
 
-/* ledger:job(f): what tasks are done with. Its number, and the bytes of the encoded function. The same
-   function, encoded, is the same job. Each call is undone by drop_job. */
+/* ledger:job(f): what tasks are done with. Its number, and the bytes of the encoded function.
+   The same function, encoded, is the same job. Each call is undone by drop_job. */
 static int tasks_job(lua_State *L) {
   struct mpl_tasks *t = mpl_tasks_self(L);
   struct mpl_codec_out out;
@@ -130,24 +131,24 @@ static uint64_t check_worker(lua_State *L, const struct mpl_tasks *t, int idx) {
   return (uint64_t)i - 1;
 }
 
-/* ledger:lost(worker, exitcode): the process that was this worker has ended, by whatever way, and was
-   reaped. Its chunk goes on, without the task that was begun, or with that once more. Whether it had begun
-   to serve. */
+/* ledger:lost(worker, exitcode): the process that was this worker has ended, by whatever way,
+   and was reaped. Its chunk goes on, without the task that was begun, or with that once more.
+   Whether it had begun to serve. */
 static int tasks_lost(lua_State *L) {
   struct mpl_tasks *t = mpl_tasks_self(L);
   lua_pushboolean(L, mpl_tasks_lost(t, check_worker(L, t, 2), (int)luaL_checkinteger(L, 3)));
   return 1;
 }
 
-/* Tells a worker that its task was cancelled. A pid is its own as long as it was not reaped, which is for
-   the caller, its parent, to do; its slot is cleaned up then. */
+/* Tells a worker that its task was cancelled. A pid is its own as long as it was not reaped,
+   which is for the caller, its parent, to do; its slot is cleaned up then. */
 static void signal_worker(const struct mpl_tasks_worker *w) {
   if (!mpl_slot_ident_lives(mpl_load64_rlx(&w->ident))) return;
   kill((pid_t)mpl_load64_rlx(&w->pid), MPL_ALARM_SIGNAL);
 }
 
-/* ledger:cancel(tag): cancels one chunk that was put with the tag and is not finished: "queued"; "running"
-   and the worker, whose task is interrupted; nil if there is none. */
+/* ledger:cancel(tag): cancels one chunk that was put with the tag and is not finished: "queued";
+   "running" and the worker, whose task is interrupted; nil if there is none. */
 static int tasks_cancel(lua_State *L) {
   struct mpl_tasks *t = mpl_tasks_self(L);
   uint64_t worker;
@@ -216,9 +217,10 @@ static bool push_slowest(lua_State *L, const struct mpl_tasks_time *time) {
   return true;
 }
 
-/* ledger:stats(): {workers = {{tasks=, busy=, and if it serves: pid=, idle=, age=, index= (of the task it
-   does)}, ...}, slowest = {{seconds=, tag=, index=}, ...}}, five of each worker, in no order. Times are in
-   seconds; the one of the task that is done at present counts as idle yet. */
+/* ledger:stats(): {workers = {{tasks=, busy=, and if it serves: pid=, idle=, age=, index= (of
+   the task it does)}, ...}, slowest = {{seconds=, tag=, index=}, ...}}, five of each worker, in
+   no order. Times are in seconds; the one of the task that is done at present counts as idle
+   yet. */
 static int tasks_stats(lua_State *L) {
   struct mpl_tasks *t = mpl_tasks_self(L);
   lua_Integer n = 0;

@@ -9,15 +9,15 @@
 #include "base/buf.h"
 #include "ds/tasks.h"
 
-/* What a chunk's arguments are: one value for each task, or a list of arguments for each, or one list for
-   the only task, of which all results count. */
+/* What a chunk's arguments are: one value for each task, or a list of arguments for each, or one
+   list for the only task, of which all results count. */
 enum mpl_tasks_kind { MPL_TASKS_MAP, MPL_TASKS_STAR, MPL_TASKS_APPLY };
 
 /* What a process keeps for its handle of a ledger, as the handle's user value. */
 struct mpl_tasks_desk {
   struct mpl_buf bytes, refs; /* of the chunk that is encoded */
-  uint64_t ends;              /* mpl_child_ends, as far as the script was told; 0: at first it is told once too often,
-                                 rather than not of a child that ended before it asked */
+  uint64_t ends; /* mpl_child_ends, as far as the script was told; 0 at first: it is told once too
+                    often rather than not of a child that ended before it asked */
   bool reading;               /* a chunk that was collected is being decoded */
 };
 

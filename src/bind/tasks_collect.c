@@ -1,8 +1,8 @@
 /*
 ** Tasks:collect: the results of a chunk that is finished.
 **
-** The chunk stays the ledger's until all of it is decoded: if that fails for want of memory, or for an
-** interrupt, it can be collected again.
+** The chunk stays the ledger's until all of it is decoded: if that fails for want of memory, or for
+** an interrupt, it can be collected again.
 */
 #include <string.h>
 
@@ -118,7 +118,8 @@ static void set_broken(lua_State *L, struct collect *c, int errors) {
   c->failed = true;
 }
 
-/* Argument: the operation, as light userdata. Returns the tables of values and of errors of its chunk. */
+/* Argument: the operation, as light userdata. Returns the tables of values and of errors of its
+   chunk. */
 static int decode_chunk(lua_State *L) {
   struct collect *c = lua_touserdata(L, 1);
   const int values = 2, errors = 3;
@@ -194,12 +195,13 @@ static int attempt(lua_State *L, struct mpl_blocking *op) {
 }
 
 /*
-** ledger:collect([wanted[, timeout]]): waits for a chunk that is finished: its tag, the index of its first
-** task, the table of values, with their number as n, and the table of errors by their position in the
-** chunk, or nil. (Of a task of the kind "apply" the values are all its results.) An error is what the worker made of it, or a table with one of the fields lost, timeout
-** (both with attempts, pid, code), cancelled, nomem, or broken, the text why the result cannot be had here.
-** nil, "timeout"; nil, "child": children of this process have ended. The wait ends for less than `wanted`
-** chunks when no more are queued.
+** ledger:collect([wanted[, timeout]]): waits for a chunk that is finished: its tag, the index of
+** its first task, the table of values, with their number as n, and the table of errors by their
+** position in the chunk, or nil. (Of a task of the kind "apply" the values are all its results.) An
+** error is what the worker made of it, or a table with one of the fields lost, timeout (both with
+** attempts, pid, code), cancelled, nomem, or broken, the text why the result cannot be had here.
+** nil, "timeout"; nil, "child": children of this process have ended. The wait ends for less than
+** `wanted` chunks when no more are queued.
 */
 int mpl_tasks_method_collect(lua_State *L) {
   struct collect c = {.op = {.attempt = attempt, .timed_out = timed_out},

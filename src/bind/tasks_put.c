@@ -1,8 +1,9 @@
 /*
 ** Tasks:put: makes a chunk of the elements of a list.
 **
-** All are encoded into private memory before the chunk is made, so that one that cannot be sent is an
-** error and nothing has been put. A large one is a chunk of its own and goes into shared memory at once.
+** All are encoded into private memory before the chunk is made, so that one that cannot be sent is
+** an error and nothing has been put. A large one is a chunk of its own and goes into shared memory
+** at once.
 */
 #include <limits.h>
 #include <string.h>
@@ -123,8 +124,8 @@ static bool encode_one(lua_State *L, struct put *p) {
   return true;
 }
 
-/* Arguments: the list and, as light userdata, the operation. Leaves `at` behind the last element that is
-   in the chunk. */
+/* Arguments: the list and, as light userdata, the operation. Leaves `at` behind the last element
+   that is in the chunk. */
 static int encode_all(lua_State *L) {
   struct put *p = lua_touserdata(L, 2);
   for (; p->at <= p->last && p->chunk == 0; p->at++) {
@@ -138,8 +139,8 @@ static int encode_all(lua_State *L) {
   return 0;
 }
 
-/* Raises the error on top of the stack, whose path begins at the element, with one that begins at the
-   list. */
+/* Raises the error on top of the stack, whose path begins at the element, with one that begins
+   at the list. */
 static void raise_at(lua_State *L, lua_Integer index) {
   static const char root[] = ": at value";
   const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
@@ -184,7 +185,8 @@ static void check_arguments(lua_State *L, struct put *p) {
   p->at = luaL_checkinteger(L, FIRST);
   p->last = luaL_checkinteger(L, LAST);
   p->like.first = (uint64_t)p->at;
-  luaL_argcheck(L, p->last >= p->at && p->last < LUA_MAXINTEGER, LAST, "a chunk has at least one task");
+  luaL_argcheck(L, p->last >= p->at && p->last < LUA_MAXINTEGER, LAST,
+                "a chunk has at least one task");
   luaL_argcheck(L, timeout >= 0, TIMEOUT, "a number of seconds, not negative");
   luaL_argcheck(L, retries >= 0 && retries < INT_MAX, RETRIES, "out of range");
   p->like.timeout = timeout < 1e9 ? (int64_t)(timeout * (lua_Number)MPL_NS_PER_S) : 0;
@@ -192,9 +194,9 @@ static void check_arguments(lua_State *L, struct put *p) {
   p->like.retries = (uint64_t)retries;
 }
 
-/* ledger:put(job, tag, kind, list, first, last[, timeout[, retries]]): puts a chunk of the elements from
-   `first` on, up to `last` or as many as fit into one: the index of the last one; nil, "closed". Raises
-   "cannot send ...: at value[i]..." and has put nothing. */
+/* ledger:put(job, tag, kind, list, first, last[, timeout[, retries]]): puts a chunk of the
+   elements from `first` on, up to `last` or as many as fit into one: the index of the last one;
+   nil, "closed". Raises "cannot send ...: at value[i]..." and has put nothing. */
 int mpl_tasks_method_put(lua_State *L) {
   struct put p = {.t = mpl_tasks_self(L), .desk = mpl_tasks_desk(L)};
   check_arguments(L, &p);

@@ -2,8 +2,9 @@
 ** Tasks:serve: a worker.
 **
 ** The loop over the tasks of a chunk: the worker says that it begins one (ds/chunk.h), decodes the
-** arguments, calls the function, and publishes what came of it, before it begins the next. Whatever a task
-** does, that is its result; only an interrupt passes out of here, and takes the worker along.
+** arguments, calls the function, and publishes what came of it, before it begins the next. Whatever
+** a task does, that is its result; only an interrupt passes out of here, and takes the worker
+** along.
 */
 #include <string.h>
 
@@ -38,8 +39,8 @@ struct serve {
 ** Errors as values
 */
 
-/* Pushes what the script's function makes of the error value at idx and a traceback, on top of the stack,
-   which is popped. */
+/* Pushes what the script's function makes of the error value at idx and a traceback, on top of
+   the stack, which is popped. */
 static void capture(lua_State *L, int function, int idx) {
   lua_pushvalue(L, function);
   lua_pushvalue(L, idx);
@@ -72,8 +73,8 @@ static int capture_protected(lua_State *L) {
   return 1;
 }
 
-/* The error on top of the stack did not pass through the handler: makes of it what that would. Raises an
-   interrupt. */
+/* The error on top of the stack did not pass through the handler: makes of it what that would.
+   Raises an interrupt. */
 static void capture_late(lua_State *L) {
   if (mpl_interrupt_is(L, -1)) lua_error(L);
   lua_pushcfunction(L, capture_protected);
@@ -171,7 +172,8 @@ static int decode_job(lua_State *L) {
   return 1;
 }
 
-/* Puts the function of the chunk's job at FUNCTION. False if it cannot be had, with the error there. */
+/* Puts the function of the chunk's job at FUNCTION. False if it cannot be had, with the error
+   there. */
 static bool set_function(lua_State *L, struct serve *s) {
   uint64_t id = mpl_tasks_job_at(s->chunk->job)->id;
   unsigned i = 0;
@@ -219,7 +221,8 @@ static int decode_args(lua_State *L) {
   return (int)n;
 }
 
-/* Pushes the arguments of a task; says how many. -1, if they cannot be had, with the error on top. */
+/* Pushes the arguments of a task; says how many. -1, if they cannot be had, with the error on
+   top. */
 static int push_args(lua_State *L, struct arg *arg) {
   int top = lua_gettop(L);
   if (!arg->list && arg->nrefs == 0 && mpl_codec_is_plain(arg->bytes)) {
@@ -258,8 +261,8 @@ static void take_results(lua_State *L, struct serve *s) {
   publish_results(L, s, n);
 }
 
-/* Calls the function with the arguments and publishes what comes of it. Nothing happens if the chunk was
-   cancelled. */
+/* Calls the function with the arguments and publishes what comes of it. Nothing happens if the
+   chunk was cancelled. */
 static void run_task(lua_State *L, struct serve *s, struct arg *arg, bool callable) {
   if (!callable) {
     lua_pushvalue(L, FUNCTION); /* the error */
@@ -268,8 +271,9 @@ static void run_task(lua_State *L, struct serve *s, struct arg *arg, bool callab
   }
   if (!mpl_alarm_start(s->chunk)) return;
   lua_pushvalue(L, FUNCTION);
+  int nresults = s->chunk->kind == MPL_TASKS_APPLY ? LUA_MULTRET : 1;
   int n = push_args(L, arg), status = LUA_ERRMEM;
-  if (n >= 0) status = lua_pcall(L, n, s->chunk->kind == MPL_TASKS_APPLY ? LUA_MULTRET : 1, HANDLER);
+  if (n >= 0) status = lua_pcall(L, n, nresults, HANDLER);
   enum mpl_chunk_kind struck = mpl_alarm_stop();
   if (mpl_load64_rlx(&s->me->ident) != mpl_slot_ident(mpl_self))
     luaL_error(L, "a child that a task has forked has come back from it");
@@ -304,7 +308,8 @@ static void note_time(struct serve *s, uint64_t index) {
   mpl_store64_rlx(&me->slowest[i].index, index);
 }
 
-/* Does the tasks of the chunk that have no result yet, `most` at most. Returns how many that were. */
+/* Does the tasks of the chunk that have no result yet, `most` at most. Returns how many that
+   were. */
 static lua_Integer run_chunk(lua_State *L, struct serve *s, lua_Integer most) {
   struct mpl_chunk *c = s->chunk;
   struct mpl_chunk_args args;
@@ -369,9 +374,10 @@ static void prepare(lua_State *L, struct serve *s) {
   if (status != MPL_OK) mpl_args_raise(L, status);
 }
 
-/* ledger:serve(worker, maxtasks, capture): does tasks, as this worker (from 1 on), until the ledger is
-   closed and all are finished: "closed"; or so many are done: "max". maxtasks may be nil.
-   capture(value, traceback) makes of an error what the owner gets. Raises an interrupt only. */
+/* ledger:serve(worker, maxtasks, capture): does tasks, as this worker (from 1 on), until the
+   ledger is closed and all are finished: "closed"; or so many are done: "max". maxtasks may be
+   nil. capture(value, traceback) makes of an error what the owner gets. Raises an interrupt
+   only. */
 int mpl_tasks_method_serve(lua_State *L) {
   struct serve s = {.op = {.attempt = attempt, .give_up = give_up, .deadline = MPL_NEVER},
                     .t = mpl_tasks_self(L)};

@@ -37,9 +37,10 @@ static uint64_t room_for(uint64_t count, uint64_t result_size) {
 }
 
 /*
-** Makes a chunk in the caller's hand: `like` says what it is to be (all up to `args_size`, and `args`, a
-** message in the caller's hand, too, or 0). Its arguments are to be written at mpl_chunk_args_of. Of its
-** results it is expected that they take `result_size` bytes each. MPL_OK, MPL_NOMEM, MPL_DAMAGED.
+** Makes a chunk in the caller's hand: `like` says what it is to be (all up to `args_size`, and
+** `args`, a message in the caller's hand, too, or 0). Its arguments are to be written at
+** mpl_chunk_args_of. Of its results it is expected that they take `result_size` bytes each. MPL_OK,
+** MPL_NOMEM, MPL_DAMAGED.
 */
 enum mpl_status mpl_chunk_new(const struct mpl_chunk *like, uint64_t result_size, mpl_off *out) {
   uint64_t room = room_for(like->count, result_size);
@@ -109,10 +110,10 @@ static uint64_t write_record(struct mpl_chunk *c, enum mpl_chunk_kind kind,
   return progress + ((uint64_t)1 << 32) + sizeof head + size;
 }
 
-/* Publishes what came of the task begun: `size` bytes in pieces. False, and nothing has happened, if
-   there is no room for them; there always is for sizeof(struct mpl_chunk_loss). */
-bool mpl_chunk_publish(struct mpl_chunk *c, enum mpl_chunk_kind kind, const struct mpl_piece *pieces,
-                       size_t npieces, size_t size) {
+/* Publishes what came of the task begun: `size` bytes in pieces. False, and nothing has
+   happened, if there is no room for them; there always is for sizeof(struct mpl_chunk_loss). */
+bool mpl_chunk_publish(struct mpl_chunk *c, enum mpl_chunk_kind kind,
+                       const struct mpl_piece *pieces, size_t npieces, size_t size) {
   uint64_t progress = mpl_load64_rlx(&c->progress);
   uint64_t kept = (c->count - (progress >> 32) - 1) * MPL_CHUNK_LEAST;
   if (size > MPL_CHUNK_INLINE) return false;

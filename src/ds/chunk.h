@@ -1,20 +1,20 @@
 /*
 ** A chunk: some tasks of one job, one behind the other, and what came of them, in one block.
 **
-** It stands behind its header: the encoded arguments of each task (a head, then its bytes), then room
-** for results. Arguments that refer to shared objects stand in a message instead; a result that does
-** not fit into the room, or refers to shared objects, is a message in the chunk's list.
+** It stands behind its header: the encoded arguments of each task (a head, then its bytes), then
+** room for results. Arguments that refer to shared objects stand in a message instead; a result
+** that does not fit into the room, or refers to shared objects, is a message in the chunk's list.
 **
 ** A chunk has one owner at each instant, who alone writes to it: who makes it, the worker in whose
 ** entry it stands (ds/tasks.h), or whoever has the lock of the ledger in whose lists it is.
 **
-** `progress` says how many tasks have a result, and how many bytes of room these take. It changes by
-** one store, with the result behind it written already: whatever instruction a worker dies at, the
-** tasks before that number have their result, and those behind it were never begun, but for that one
-** task at most.
+** `progress` says how many tasks have a result, and how many bytes of room these take. It changes
+** by one store, with the result behind it written already: whatever instruction a worker dies at,
+** the tasks before that number have their result, and those behind it were never begun, but for
+** that one task at most.
 **
-** There is always room for a short record (MPL_CHUNK_LEAST) for each task without a result, so that it
-** can be said of each that it was lost.
+** There is always room for a short record (MPL_CHUNK_LEAST) for each task without a result, so that
+** it can be said of each that it was lost.
 */
 #ifndef MPL_DS_CHUNK_H
 #define MPL_DS_CHUNK_H
@@ -65,7 +65,7 @@ struct mpl_chunk {
   mpl_a64 begun;    /* tasks begun: as many, or one more */
   mpl_a64 attempt;  /* index of a task << 32 | workers that died of it */
   mpl_a64 cancel;   /* 1: no further task is begun; written under the lock, read by the worker */
-  mpl_a64 verdict;  /* enum mpl_chunk_kind of the task begun, if its worker is about to kill itself */
+  mpl_a64 verdict;  /* enum mpl_chunk_kind of the task begun, if its worker kills itself now */
 };
 
 /* In front of the arguments of each task. */
@@ -116,8 +116,8 @@ void mpl_chunk_args_start(struct mpl_chunk_args *a, struct mpl_chunk *c);
 const void *mpl_chunk_args_next(struct mpl_chunk_args *a, size_t *size, const uint64_t **refs,
                                 size_t *nrefs);
 void mpl_chunk_begin(struct mpl_chunk *c);
-bool mpl_chunk_publish(struct mpl_chunk *c, enum mpl_chunk_kind kind, const struct mpl_piece *pieces,
-                       size_t npieces, size_t size);
+bool mpl_chunk_publish(struct mpl_chunk *c, enum mpl_chunk_kind kind,
+                       const struct mpl_piece *pieces, size_t npieces, size_t size);
 void mpl_chunk_tx_chain(struct mpl_chunk *c, enum mpl_chunk_kind kind, mpl_off message);
 void mpl_chunk_tx_bereave(struct mpl_chunk *c, uint64_t pid, int code);
 void mpl_chunk_results_start(struct mpl_chunk_results *r, struct mpl_chunk *c);

@@ -85,12 +85,13 @@ mpl_off mpl_tasks_job_like(struct mpl_tasks *t, const struct mpl_piece *pieces, 
 /* The job with this id, or 0. */
 mpl_off mpl_tasks_job_find(struct mpl_tasks *t, uint64_t id) {
   mpl_off job = mpl_load64_rlx(&t->jobs);
-  while (job != 0 && mpl_tasks_job_at(job)->id != id) job = mpl_load64_rlx(&mpl_message_at(job)->next);
+  while (job != 0 && mpl_tasks_job_at(job)->id != id)
+    job = mpl_load64_rlx(&mpl_message_at(job)->next);
   return job;
 }
 
-/* Makes a job of a message in the caller's hand, in which the place of a struct mpl_job is still free.
-   The caller needs it. MPL_OK, or MPL_DAMAGED and the message is still in the hand. */
+/* Makes a job of a message in the caller's hand, in which the place of a struct mpl_job is still
+   free. The caller needs it. MPL_OK, or MPL_DAMAGED and the message is still in the hand. */
 enum mpl_status mpl_tasks_job_enter(struct mpl_tasks *t, mpl_off message) {
   *mpl_tasks_job_at(message) = (struct mpl_job){.id = ++t->job_ids, .users = 1};
   if (mpl_robust_lock(&t->lock) == MPL_DAMAGED) return MPL_DAMAGED;
@@ -139,15 +140,15 @@ enum mpl_status mpl_tasks_job_use(struct mpl_tasks *t, mpl_off job, bool more) {
 ** Chunks; by the owner
 */
 
-/* Whether the worker that was the last to be busy is about to find the only chunk in the queue: to wake
-   another one, too, would be dear. If it dies instead, mpl_tasks_lost wakes another one. */
+/* Whether the worker that was the last to be busy is about to find the only chunk in the queue:
+   to wake another one, too, would be dear. If it dies instead, mpl_tasks_lost wakes another one. */
 static bool is_found(struct mpl_tasks *t) {
   mpl_fence_sc();
   return mpl_load64_acq(&t->worker[mpl_load64_rlx(&t->finisher)].looks) != 0;
 }
 
-/* Puts a chunk that lies in the caller's hand, as does the message with its arguments. Its job is one.
-   MPL_OK; MPL_CLOSED, MPL_DAMAGED: both are in the hand still. */
+/* Puts a chunk that lies in the caller's hand, as does the message with its arguments. Its job
+   is one. MPL_OK; MPL_CLOSED, MPL_DAMAGED: both are in the hand still. */
 enum mpl_status mpl_tasks_put(struct mpl_tasks *t, mpl_off chunk) {
   struct mpl_chunk *c = mpl_chunk_at(chunk);
   mpl_off args = mpl_load64_rlx(&c->args);
@@ -212,7 +213,8 @@ enum mpl_status mpl_tasks_collect(struct mpl_tasks *t, uint64_t wanted, mpl_off 
   return MPL_OK;
 }
 
-/* Takes the message at the head of a list of a chunk's out and drops it. False: the lock is damaged. */
+/* Takes the message at the head of a list of a chunk's out and drops it. False: the lock is
+   damaged. */
 static bool drop_first(struct mpl_tasks *t, mpl_a64 *link) {
   mpl_off message = mpl_load64_rlx(link);
   if (mpl_robust_lock(&t->lock) == MPL_DAMAGED) return false;
@@ -266,8 +268,8 @@ static void tx_settle(struct mpl_tasks *t, struct mpl_tasks_worker *entry) {
   mpl_tx_publish(&t->running, mpl_load64_rlx(&t->running) - 1);
 }
 
-/* The process that served as this worker has ended, with this exit status or -signal; it was cleaned up
-   after. Whether it had begun to serve. */
+/* The process that served as this worker has ended, with this exit status or -signal; it was
+   cleaned up after. Whether it had begun to serve. */
 bool mpl_tasks_lost(struct mpl_tasks *t, uint64_t worker, int code) {
   struct mpl_tasks_worker *entry = &t->worker[worker];
   if (mpl_robust_lock(&t->lock) == MPL_DAMAGED) return false;
@@ -286,8 +288,8 @@ bool mpl_tasks_lost(struct mpl_tasks *t, uint64_t worker, int code) {
   return served;
 }
 
-/* Cancels the first chunk in the queue with this tag: it is finished, without results for what was not
-   done yet. True if there is one. */
+/* Cancels the first chunk in the queue with this tag: it is finished, without results for what
+   was not done yet. True if there is one. */
 static bool tx_cancel_queued(struct mpl_tasks *t, uint64_t tag) {
   mpl_off before = 0, chunk = mpl_load64_rlx(&t->queued.first);
   while (chunk != 0 && mpl_chunk_at(chunk)->tag != tag) {
@@ -302,7 +304,8 @@ static bool tx_cancel_queued(struct mpl_tasks *t, uint64_t tag) {
   return true;
 }
 
-/* Cancels the chunk in progress with this tag. True if there is one that was not cancelled before. */
+/* Cancels the chunk in progress with this tag. True if there is one that was not cancelled
+   before. */
 static bool tx_cancel_running(struct mpl_tasks *t, uint64_t tag, uint64_t *worker) {
   for (uint64_t i = 0; i < t->nworkers; i++) {
     mpl_off chunk = mpl_load64_rlx(&t->worker[i].chunk);
@@ -339,7 +342,8 @@ void mpl_tasks_close(struct mpl_tasks *t) {
 ** By a worker
 */
 
-/* The caller serves as this worker from now on. MPL_OK; MPL_MISUSE: somebody else does; MPL_DAMAGED. */
+/* The caller serves as this worker from now on. MPL_OK; MPL_MISUSE: somebody else does;
+   MPL_DAMAGED. */
 enum mpl_status mpl_tasks_serve(struct mpl_tasks *t, uint64_t worker) {
   struct mpl_tasks_worker *entry = &t->worker[worker];
   if (mpl_robust_lock(&t->lock) == MPL_DAMAGED) return MPL_DAMAGED;
@@ -355,9 +359,9 @@ enum mpl_status mpl_tasks_serve(struct mpl_tasks *t, uint64_t worker) {
   return free ? MPL_OK : MPL_MISUSE;
 }
 
-/* The worker has nothing to do. MPL_OK: there is a chunk in the queue; MPL_CLOSED: there never will be; else
-   MPL_BLOCK, and w says what to wait for. Who is about to sleep says that it does not look any more, and
-   then looks once more; an owner puts a chunk, and then looks who looks. */
+/* The worker has nothing to do. MPL_OK: there is a chunk in the queue; MPL_CLOSED: there never
+   will be; else MPL_BLOCK, and w says what to wait for. Who is about to sleep says that it does
+   not look any more, and then looks once more; an owner puts a chunk, and then looks who looks. */
 static enum mpl_status idle(struct mpl_tasks *t, struct mpl_tasks_worker *me, struct mpl_wait *w) {
   w->ec = &t->work;
   w->watch = &t->queued.count;
@@ -374,8 +378,8 @@ static enum mpl_status idle(struct mpl_tasks *t, struct mpl_tasks_worker *me, st
 /*
 ** Hands in the chunk that the worker has, which is over, and takes the next one, in one section.
 ** MPL_OK; MPL_CLOSED: there will be none; MPL_BLOCK, and w says what to wait for; MPL_TIMEOUT,
-** MPL_SIGNAL, MPL_DAMAGED. No chunk stands in its entry unless MPL_OK, or one stood there and the lock
-** was not to be had.
+** MPL_SIGNAL, MPL_DAMAGED. No chunk stands in its entry unless MPL_OK, or one stood there and the
+** lock was not to be had.
 */
 enum mpl_status mpl_tasks_step(struct mpl_tasks *t, uint64_t worker, mpl_off *chunk,
                                struct mpl_wait *w, int64_t deadline) {

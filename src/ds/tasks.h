@@ -1,17 +1,17 @@
 /*
-** The task ledger of a pool: chunks of tasks (ds/chunk.h) on their way from its owner to workers and
-** back.
+** The task ledger of a pool: chunks of tasks (ds/chunk.h) on their way from its owner to workers
+** and back.
 **
-** The owner puts chunks and collects them again when their tasks have results. A worker has an entry,
-** and takes one chunk at a time. Each chunk stands in exactly one place: the queue, the entry of a
-** worker, the list of the finished, or that of the collected, which the owner reads. Its moves are
-** sections under the one lock. So what a worker had when it died is still in its entry: the owner says
-** that the worker is lost, and the chunk goes on at the task behind the last result, without the one
-** that was begun, or with that once more.
+** The owner puts chunks and collects them again when their tasks have results. A worker has an
+** entry, and takes one chunk at a time. Each chunk stands in exactly one place: the queue, the
+** entry of a worker, the list of the finished, or that of the collected, which the owner reads. Its
+** moves are sections under the one lock. So what a worker had when it died is still in its entry:
+** the owner says that the worker is lost, and the chunk goes on at the task behind the last result,
+** without the one that was begun, or with that once more.
 **
-** A job is what the tasks of many chunks have in common: a message, in front of whose bytes stands a
-** struct mpl_job. It stays as long as a chunk or the owner needs it. The list of jobs, and that of the
-** collected, are the owner's: nobody else looks at them, but they change in sections.
+** A job is what the tasks of many chunks have in common: a message, in front of whose bytes stands
+** a struct mpl_job. It stays as long as a chunk or the owner needs it. The list of jobs, and that
+** of the collected, are the owner's: nobody else looks at them, but they change in sections.
 **
 ** If the owner dies its workers do, too, and all goes with the object.
 */

@@ -86,7 +86,8 @@ bool mpl_alarm_start(struct mpl_chunk *c) {
   alarm_of.deadline = c->timeout > 0 ? mpl_os_now() + c->timeout : MPL_NEVER;
   alarm_of.chunk = c;
   mpl_fence_death();
-  /* Before this the handler did nothing, and nobody may strike again. After it, it does what is done here. */
+  /* Before this the handler did nothing, and nobody may strike again. After it, it does what is
+     done here. */
   if (mpl_load64_acq(&c->cancel) != 0) {
     mpl_alarm_stop();
     return false;
@@ -95,8 +96,8 @@ bool mpl_alarm_start(struct mpl_chunk *c) {
   return true;
 }
 
-/* The task has ended. Why it was struck, MPL_CHUNK_NONE if it was not. A timer that still runs is for the
-   next task. */
+/* The task has ended. Why it was struck, MPL_CHUNK_NONE if it was not. A timer that still runs
+   is for the next task. */
 enum mpl_chunk_kind mpl_alarm_stop(void) {
   alarm_of.chunk = NULL;
   mpl_fence_death();

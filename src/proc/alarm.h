@@ -1,10 +1,11 @@
 /*
 ** The alarm of a task: it is to end at its deadline, or because its owner has cancelled it.
 **
-** A signal, of a timer of this process or of the ledger's owner, strikes it: the bit MPL_SIGNAL_TASK of
-** mpl_wait_attention makes an error of that, in waits and in running code (bind/interrupt.h), and again
-** from time to time, as the task may catch it. A task that goes on for another second is in C code, or
-** does not want to end: then the process notes that in the chunk and kills itself.
+** A signal, of a timer of this process or of the ledger's owner, strikes it: the bit
+** MPL_SIGNAL_TASK of mpl_wait_attention makes an error of that, in waits and in running code
+** (bind/interrupt.h), and again from time to time, as the task may catch it. A task that goes on
+** for another second is in C code, or does not want to end: then the process notes that in the
+** chunk and kills itself.
 **
 ** Between mpl_alarm_start and mpl_alarm_stop only the handler writes to the alarm.
 */
@@ -13,7 +14,8 @@
 
 #include "ds/chunk.h"
 
-/* Of the owner, for a worker whose task it has cancelled. A real-time signal, as proc/signal.c has one. */
+/* Of the owner, for a worker whose task it has cancelled. A real-time signal, as proc/signal.c
+   has one. */
 #define MPL_ALARM_SIGNAL (SIGRTMAX - 4)
 
 void mpl_alarm_open(void);
