@@ -24,10 +24,13 @@ static const char error_key;
 static lua_State *volatile running;
 
 static bool own; /* the last one was meant for this process alone */
+static uint64_t raised; /* how many there were */
 
 static int raise_interrupted(lua_State *L) {
   uint64_t expected = MPL_SLOT_INTERRUPT_OWN;
-  mpl_signal_take(MPL_SIGNAL_INTERRUPT);
+  /* It outranks the end of a task, whose error must not strike on this one's way out. */
+  mpl_signal_take(MPL_SIGNAL_INTERRUPT | MPL_SIGNAL_TASK);
+  raised++;
   own = mpl_self != NULL && mpl_cas64_ar(&mpl_self->interrupt, &expected, MPL_SLOT_INTERRUPT_NONE);
   lua_pushliteral(L, "interrupted!");
   mpl_args_add_place(L);
@@ -102,6 +105,11 @@ bool mpl_interrupt_is(lua_State *L, int idx) {
 void mpl_interrupt_again(void) {
   if (own && mpl_self != NULL) mpl_store64_rlx(&mpl_self->interrupt, MPL_SLOT_INTERRUPT_OWN);
   raise(SIGINT);
+}
+
+/* How many interrupts were raised so far, to see whether one was since. */
+uint64_t mpl_interrupt_count(void) {
+  return raised;
 }
 
 /* Whether the last interrupt was sent to this process alone, by its parent. */

@@ -11,11 +11,13 @@
 
 #include <lua.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 void mpl_interrupt_open(lua_State *L);
 void mpl_interrupt_attend(lua_State *L, void (*before_error)(void *arg), void *arg);
 bool mpl_interrupt_is(lua_State *L, int idx);
 bool mpl_interrupt_is_own(void);
 void mpl_interrupt_again(void);
+uint64_t mpl_interrupt_count(void);
 
 #endif

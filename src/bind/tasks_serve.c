@@ -269,6 +269,7 @@ static void run_task(lua_State *L, struct serve *s, struct arg *arg, bool callab
     publish_error(L, s);
     return;
   }
+  uint64_t interrupts = mpl_interrupt_count();
   if (!mpl_alarm_start(s->chunk)) return;
   lua_pushvalue(L, FUNCTION);
   int nresults = s->chunk->kind == MPL_TASKS_APPLY ? LUA_MULTRET : 1;
@@ -278,6 +279,10 @@ static void run_task(lua_State *L, struct serve *s, struct arg *arg, bool callab
   if (mpl_load64_rlx(&s->me->ident) != mpl_slot_ident(mpl_self))
     luaL_error(L, "a child that a task has forked has come back from it");
   if (status != LUA_OK && mpl_interrupt_is(L, -1)) lua_error(L);
+  if (status != LUA_OK && struck != MPL_CHUNK_NONE && mpl_interrupt_count() != interrupts) {
+    mpl_interrupt_again(); /* the alarm struck while its error was on its way here */
+    mpl_interrupt_attend(L, NULL, NULL);
+  }
   if (struck != MPL_CHUNK_NONE) {
     publish_end(s, struck);
   } else if (status == LUA_OK) {
