@@ -126,3 +126,59 @@ describe("Ctrl-C within atomic, and while waiting for its end", function()
   it("ends the wait", function() support.mentions(out.waiter, "interrupted!") end)
   it("leaves a dict as others", function() assert.equal("3", out["goes on"]) end)
 end)
+
+-- Each interrupt strikes somewhere else. Nothing is collected meanwhile: what one leaves held
+-- would stay so, and what the process writes later would be lost with it.
+describe("interrupts within atomic and modify", function()
+  local out = support.fixture [[
+    local ROUNDS <const> = 150
+    local d, l, round = process.dict{ n = 0 }, process.list{ 0 }, process.Value("i", 0)
+
+    local function abandon()
+      error("abandoned", 0)
+    end
+
+    local function change_until_interrupted(i)
+      round.value = i
+      while true do
+        for _, change in ipairs {
+          { process.dict.atomic, d, abandon },
+          { process.dict.modify, d, "n", abandon },
+          { l.modify, l, 1, abandon },
+        } do
+          local _, message = pcall(table.unpack(change))
+          if message ~= "abandoned" then
+            error(message, 0)
+          end
+        end
+      end
+    end
+
+    local p = process.Process(function()
+      local held, other = 0, nil
+      collectgarbage "stop"
+      for i = 1, ROUNDS do
+        local _, message = pcall(change_until_interrupted, i)
+        if not tostring(message):find "interrupted!" then other = message end
+        local free = pcall(process.dict.atomic, d, function() end)
+        held = held + (free and 0 or 1)
+        if not free then collectgarbage() end
+      end
+      d.n = "changed"
+      report("held", held, other)
+      round.value = ROUNDS + 1
+      process.sleep(1000)
+    end):start()
+    for i = 1, ROUNDS do
+      while round.value < i do end
+      for _ = 1, i * 37 % 1000 do end
+      p:interrupt()
+    end
+    while round.value <= ROUNDS and p:is_alive() do process.sleep(0.001) end
+    l:append(1)
+    report("others", d.n, #l)
+    p:kill()
+  ]]
+  it("leave nothing held", function() assert.equal("0 nil", out.held) end)
+  it("and nothing swallowed", function() assert.equal("changed 2", out.others) end)
+end)

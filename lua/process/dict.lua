@@ -6,7 +6,7 @@ local core = require "process.core".dict
 local show = require "process.show"
 
 local Dict <const> = core.Dict
-local begin, list, new = core.begin, core.list, core.new
+local changes_of, list, new = core.changes, core.list, core.new
 
 local dict = {
   clear = core.clear,
@@ -58,8 +58,8 @@ end
 -- or not at all. Returns what f returns; what f raises is passed on.
 function dict.atomic(d, f)
   check_callable(f, "atomic", 2)
-  local changes <close> = begin(d)
-  if not changes then
+  local changes <close> = changes_of(d)
+  if not changes:begin() then
     error("process.dict.atomic: called within atomic of the same dict (use the dict as it is)", 2)
   end
   return finish(changes, f(d))
@@ -68,10 +68,11 @@ end
 -- modify(d, k, f): d[k] = f(d[k]), while nobody else changes d. Returns the new value.
 function dict.modify(d, key, f)
   check_callable(f, "modify", 3)
-  local changes <close> = begin(d)
+  local changes <close> = changes_of(d)
+  local alone = changes:begin()
   local value = f(d[key])
   d[key] = value
-  if changes then
+  if alone then
     changes:commit()
   end
   return value
@@ -91,9 +92,10 @@ end
 
 -- update(d, t): stores all entries of t, a table or a dict, at once.
 function dict.update(d, t)
-  local changes <close> = begin(d)
+  local changes <close> = changes_of(d)
+  local alone = changes:begin()
   store(d, t, "update")
-  if changes then
+  if alone then
     changes:commit()
   end
 end

@@ -57,6 +57,7 @@ end
 function list.remove(l, v)
   check_search(l, v, "remove")
   local held <close> = gate(l)
+  held:take()
   local at = list.index(l, v)
   if at then
     pop(l, at)
@@ -68,6 +69,7 @@ end
 function list.modify(l, i, f)
   check_list(l, "modify")
   local held <close> = gate(l)
+  held:take()
   local at = math.tointeger(i)
   if at and at < 0 then
     at = #l + 1 + at
@@ -93,6 +95,7 @@ end
 function list.sort(l, before)
   check_list(l, "sort")
   local held <close> = gate(l)
+  held:take()
   local sorted, n = slice(l), writes(l)
   table.sort(sorted, before)
   if writes(l) ~= n then
@@ -105,6 +108,7 @@ end
 function list.reverse(l)
   check_list(l, "reverse")
   local held <close> = gate(l)
+  held:take()
   local t = slice(l)
   local n = #t
   for i = 1, n // 2 do

@@ -7,7 +7,7 @@ local show = require "process.show"
 
 local core = main.dict
 local Set <const>, Dict <const>, List <const> = core.Set, core.Dict, main.list_class
-local begin, list = core.begin, core.list
+local changes_of, list = core.changes, core.list
 
 local set = Set.__index
 
@@ -90,11 +90,12 @@ for name, change in pairs(combine) do
     for i, other in ipairs(others) do
       others[i] = elements(other, name_update)
     end
-    local changes <close> = begin(self)
+    local changes <close> = changes_of(self)
+    local alone = changes:begin()
     for _, other in ipairs(others) do
       change(self, other)
     end
-    if changes then
+    if alone then
       changes:commit()
     end
   end

@@ -464,7 +464,7 @@ static const luaL_Reg functions[] = {{"new", dict_new},
                                      {"popitem", mpl_dict_popitem},
                                      {"pairs", mpl_dict_pairs},
                                      {"list", mpl_dict_list},
-                                     {"begin", mpl_dict_begin_changes},
+                                     {"changes", mpl_dict_changes},
                                      {"wait_change", mpl_dict_wait_change},
                                      {"wait_for", mpl_dict_wait_for},
                                      {NULL, NULL}};

@@ -35,7 +35,7 @@ int mpl_dict_pairs(lua_State *L);
 int mpl_dict_clear_all(lua_State *L);
 int mpl_dict_popitem(lua_State *L);
 int mpl_dict_list(lua_State *L);
-int mpl_dict_begin_changes(lua_State *L);
+int mpl_dict_changes(lua_State *L);
 int mpl_dict_wait_change(lua_State *L);
 int mpl_dict_wait_for(lua_State *L);
 

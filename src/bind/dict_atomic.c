@@ -1,9 +1,11 @@
 /*
-** Changes at once: what process.dict.atomic (lua/process/dict.lua) is made of. `begin` takes the
-** gate and gives a value; `commit` of it applies what was changed since, closing it without that
-** drops it. That also happens when it is collected: with the coroutine that left off in the middle,
-** or because an interrupt struck before the script had it. In a forked child the inherited value
-** does nothing: the gate is its parent's.
+** Changes at once: what process.dict.atomic (lua/process/dict.lua) is made of. `changes` gives a
+** value, whose `begin` takes the gate and whose `commit` applies what was changed since; closing
+** it without that drops it. These are two steps so that the value is one to be closed before there
+** is anything to be dropped: an interrupt may strike after any instruction, and a gate whose value
+** went astray would swallow what the process writes. The value is closed when it is collected, too:
+** with the coroutine that left off in the middle. In a forked child the inherited value does
+** nothing: the gate is its parent's.
 */
 #include "bind/args.h"
 #include "bind/class.h"
@@ -12,7 +14,7 @@
 
 struct changes {
   struct mpl_dict *dict; /* its handle is the user value */
-  uint64_t holder;       /* identity of the process; 0: ended */
+  uint64_t holder;       /* identity of the process; 0: not begun, or ended */
 };
 
 /* Whether they are still to be ended by the caller, who now does it. */
@@ -39,35 +41,43 @@ static int changes_commit(lua_State *L) {
   return mpl_args_raise(L, s);
 }
 
-static const luaL_Reg methods[] = {{"commit", changes_commit}, {NULL, NULL}};
-static const luaL_Reg metamethods[] = {
-    {"__close", changes_close}, {"__gc", changes_close}, {NULL, NULL}};
-static const struct mpl_class changes_class = {"Changes", methods, metamethods};
-
 static enum mpl_status begin(struct mpl_dict_change *change, struct mpl_wait *w) {
   return mpl_dict_begin(change->op.dict, change->op.thread, w);
 }
 
-/* begin(d): as soon as nobody else has the gate. nil if this process has begun already. */
-int mpl_dict_begin_changes(lua_State *L) {
+/* changes:begin(): true, as soon as nobody else has the gate; false if this process has begun
+   already. */
+static int changes_begin(lua_State *L) {
   struct mpl_dict_change change;
+  struct changes *c = mpl_class_self(L, 1);
+  bool begun = mpl_dict_is_begun(c->dict, MPL_DICT_THREAD);
+  if (!begun) {
+    change.attempt = begin;
+    change.value.message = 0;
+    change.op.dict = c->dict;
+    mpl_dict_run(L, &change);
+    c->holder = mpl_slot_ident(mpl_self);
+  }
+  lua_pushboolean(L, !begun);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"begin", changes_begin}, {"commit", changes_commit}, {NULL, NULL}};
+static const luaL_Reg metamethods[] = {
+    {"__close", changes_close}, {"__gc", changes_close}, {NULL, NULL}};
+static const struct mpl_class changes_class = {"Changes", methods, metamethods};
+
+/* changes(d): to be begun. */
+int mpl_dict_changes(lua_State *L) {
   struct mpl_dict *d = mpl_dict_self(L);
   mpl_args_end(L, 1);
-  if (mpl_dict_is_begun(d, MPL_DICT_THREAD)) {
-    lua_pushnil(L);
-    return 1;
-  }
   struct changes *c = lua_newuserdatauv(L, sizeof *c, 1);
   *c = (struct changes){.dict = d};
   mpl_class_push_metatable(L, &changes_class);
   lua_setmetatable(L, -2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  change.attempt = begin;
-  change.value.message = 0;
-  change.op.dict = d;
-  mpl_dict_run(L, &change);
-  c->holder = mpl_slot_ident(mpl_self);
   return 1;
 }
 

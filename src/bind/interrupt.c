@@ -55,8 +55,14 @@ static struct {
   int mask, count;
 } replaced;
 
+/* Whether a function in C is about to be called. It may be the __close of what is held, by which an
+   error would get past it: the hook strikes when it returns. */
+static bool is_before_c(lua_State *L, lua_Debug *where) {
+  return where->event == LUA_HOOKCALL && lua_getinfo(L, "S", where) && *where->what == 'C';
+}
+
 static void hook(lua_State *L, lua_Debug *where) {
-  (void)where;
+  if (is_before_c(L, where)) return;
   if (replaced.owner == L)
     lua_sethook(L, replaced.hook, replaced.mask, replaced.count);
   else

@@ -219,7 +219,8 @@ static int list_new(lua_State *L) {
 ** The gate
 */
 
-/* A gate that is held, or was held by the process before. */
+/* A gate that is to be taken, is held, or was held by the process before. It is made and taken in
+   two steps, so that it is one to be closed before an interrupt can make it go astray. */
 struct gate {
   struct mpl_list *list;
   uint64_t holder; /* identity of the process that is to release it; 0: nobody */
@@ -233,12 +234,22 @@ static int gate_close(lua_State *L) {
   return 0;
 }
 
+/* gate:take(): until it is closed nobody but this process changes the list. Does nothing if the
+   process has the gate already. */
+static int gate_take(lua_State *L) {
+  struct gate *g = mpl_class_self(L, 1);
+  if (mpl_lock_is_held_by(&g->list->gate, MPL_LIST_THREAD)) return 0;
+  mpl_acquire(L, &g->list->gate, &mpl_acquire_lock, MPL_NEVER);
+  g->holder = mpl_slot_ident(mpl_self);
+  return 0;
+}
+
+static const luaL_Reg gate_methods[] = {{"take", gate_take}, {NULL, NULL}};
 static const luaL_Reg gate_metamethods[] = {
     {"__close", gate_close}, {"__gc", gate_close}, {NULL, NULL}};
-static const struct mpl_class gate_class = {"list gate", no_methods, gate_metamethods};
+static const struct mpl_class gate_class = {"list gate", gate_methods, gate_metamethods};
 
-/* list_gate(l): a value until whose closing nobody but this process changes the list. Whoever has
-   the gate already gets a value that does nothing. */
+/* list_gate(l): to be taken. */
 static int list_gate(lua_State *L) {
   struct mpl_list *l = mpl_list_self(L);
   struct gate *g = lua_newuserdatauv(L, sizeof *g, 1);
@@ -247,10 +258,6 @@ static int list_gate(lua_State *L) {
   lua_setmetatable(L, -2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  if (mpl_lock_is_held_by(&l->gate, MPL_LIST_THREAD)) return 1;
-  int n = mpl_acquire(L, &l->gate, &mpl_acquire_lock, MPL_NEVER);
-  g->holder = mpl_slot_ident(mpl_self);
-  lua_pop(L, n);
   return 1;
 }
 
