@@ -3,6 +3,7 @@
 */
 #include "bind/content.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "bind/args.h"
@@ -82,4 +83,13 @@ void mpl_content_push(lua_State *L, const struct mpl_value *v) {
   if (status == LUA_OK) return;
   if (status == LUA_ERRMEM) luaL_error(L, "not enough memory");
   lua_error(L);
+}
+
+/* A userdata, which is on the stack, has got `size` bytes outside of Lua's memory: the collector
+   comes as soon as if they were in it. Otherwise a loop that is left early again and again would
+   leave copy after copy of what it went through. */
+void mpl_content_weigh(lua_State *L, uint64_t size) {
+  uint64_t kbytes = size / 1024;
+  if (kbytes == 0 || !lua_gc(L, LUA_GCISRUNNING)) return;
+  lua_gc(L, LUA_GCSTEP, kbytes < INT_MAX / 1024 ? (int)kbytes : INT_MAX / 1024);
 }

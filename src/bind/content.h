@@ -20,5 +20,6 @@ void mpl_content_decode(lua_State *L, mpl_off message);
 void mpl_content_take(lua_State *L, int idx, unsigned char bytes[MPL_VALUE_INLINE],
                       struct mpl_value *v);
 void mpl_content_push(lua_State *L, const struct mpl_value *v);
+void mpl_content_weigh(lua_State *L, uint64_t size);
 
 #endif

@@ -18,11 +18,14 @@ struct snapshot {
   struct mpl_dict_snapshot all;
 };
 
-static int snapshot_close(lua_State *L) {
-  struct snapshot *s = mpl_class_self(L, 1);
+static void give_back(struct snapshot *s) {
   bool taken = s->taken;
   s->taken = false;
   if (taken) mpl_dict_snapshot_free(&s->all);
+}
+
+static int snapshot_close(lua_State *L) {
+  give_back(mpl_class_self(L, 1));
   return 0;
 }
 
@@ -30,6 +33,13 @@ static const luaL_Reg no_methods[] = {{NULL, NULL}};
 static const luaL_Reg metamethods[] = {
     {"__close", snapshot_close}, {"__gc", snapshot_close}, {NULL, NULL}};
 static const struct mpl_class snapshot_class = {"Snapshot", no_methods, metamethods};
+
+/* Bytes of private memory. */
+static uint64_t weight_of(const struct mpl_dict_snapshot *all) {
+  if (all->count == 0) return 0;
+  const struct mpl_dict_pair *last = &all->pair[all->count - 1];
+  return all->count * sizeof *last + last->value_at + last->value_size;
+}
 
 /* Pushes a snapshot of the dict. */
 static struct snapshot *push_snapshot(lua_State *L, struct mpl_dict *d) {
@@ -43,6 +53,7 @@ static struct snapshot *push_snapshot(lua_State *L, struct mpl_dict *d) {
     mpl_interrupt_attend(L, NULL, NULL);
   if (status != MPL_OK) mpl_args_raise(L, status);
   s->taken = true;
+  mpl_content_weigh(L, weight_of(&s->all));
   return s;
 }
 
@@ -60,7 +71,11 @@ static void push_value(lua_State *L, const struct snapshot *s, const struct mpl_
 /* Iterator: the next key and value of the snapshot at 1. */
 static int next_pair(lua_State *L) {
   struct snapshot *s = mpl_class_self(L, 1);
-  if (!s->taken || s->at == s->all.count) return 0;
+  if (!s->taken) return 0;
+  if (s->at == s->all.count) {
+    give_back(s);
+    return 0;
+  }
   const struct mpl_dict_pair *pair = &s->all.pair[s->at++];
   push_key(L, s, pair);
   push_value(L, s, pair);
@@ -138,7 +153,10 @@ struct popitem {
 };
 
 static enum mpl_status pop_newest(struct mpl_dict_change *c, struct mpl_wait *w) {
-  return mpl_dict_pop_newest(&c->op, &((struct popitem *)c)->key, w);
+  struct mpl_buf *key = &((struct popitem *)c)->key;
+  enum mpl_status s = mpl_dict_pop_newest(&c->op, key, w);
+  if (s != MPL_OK) mpl_buf_free(key); /* what is raised passes it by */
+  return s;
 }
 
 /* popitem(d): removes the newest entry; its key and value, or nil, "empty". */

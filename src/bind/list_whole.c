@@ -41,6 +41,7 @@ static struct mpl_list_snapshot *take_snapshot(lua_State *L, struct mpl_list *l,
   struct mpl_list_call call = {
       .list = l, .run = run_snapshot, .at = i, .last = j, .snapshot = s};
   mpl_list_call(L, &call);
+  mpl_content_weigh(L, s->count * sizeof *s->cell);
   return s;
 }
 
