@@ -191,11 +191,12 @@ static bool split_locked(struct mpl_dict *d) {
 }
 
 /* Splits the dict if it has not been and has, or is to get, at least `count` entries, where it is
-   worth while. False if it stays as it is, without memory too. No lock is held. */
+   worth while. False if it stays as it is: without memory, or when a signal ends the wait for the
+   lock, too. No lock is held. */
 bool mpl_dict_split_at(struct mpl_dict *d, uint64_t count) {
   bool done = false;
   if (count < MPL_DICT_SMALL || mpl_load64_acq(&d->split) != 0) return false;
-  if (enter(&d->first.lock, true) != MPL_OK) return false;
+  if (enter(&d->first.lock, false) != MPL_OK) return false;
   if (mpl_load64_rlx(&d->split) == 0 && mpl_load64_rlx(&d->applying) == 0) done = split_locked(d);
   mpl_robust_unlock(&d->first.lock);
   return done;
