@@ -25,7 +25,9 @@
    what was written into a block that is freed again, a link of what is in no list, or one word that
    is a section's only one. */
 #define CRASH_SHARE 85
-#define CRASH_REACH 300 /* points after its entry at which a mutant is looked for */
+/* Points after its entry at which a mutant is looked for. A death at one of the first three shows
+   it, as far as was ever seen, or none does. */
+#define CRASH_REACH 8
 
 #if defined(__SANITIZE_ADDRESS__)
 /* Level 2 follows one in so many first deaths, and of what could follow there one in so many

@@ -41,6 +41,11 @@ static int unit_passed, unit_failed;
     UNIT_FAIL(); \
   } while (0)
 
+/* For a case of many steps: from now it has UNIT_SECONDS again. */
+static inline void unit_goes_on(void) {
+  alarm(UNIT_SECONDS);
+}
+
 /* Runs a case in a process of its own, so that one which fails or dies does not end the others; the
    processes that it started and left behind are ended with it. */
 static inline void unit_run(const char *name, void (*test)(void)) {
