@@ -40,6 +40,10 @@ describe("a shared table", function()
     report("plain", type(plain), type(plain.children), plain.self == plain,
       plain.children[1].parent == plain, plain.children[2] == plain.children[3],
       plain.children[2][1])
+    local elements = process.list{ share{ x = { 1 } }, share{ 2 } }
+    local copies = elements:copy{ deep = true }
+    report("of a list", type(copies[1]), type(copies[1].x), copies[2][1],
+      elements:copy()[2] == elements[2], process.list.copy(elements, { deep = true })[1].x[1])
     report("shallow", dict.copy(s).children == s.children)
     report("list", s.children:copy{ deep = true }[2][1], type(s.children:copy()[2]))
     plain.children[2][1] = 7
@@ -65,6 +69,9 @@ describe("a shared table", function()
     support.mentions(out.refused, "share", "plain table expected, got number")
     support.mentions(out["refused class"], "share", "with a metatable")
     support.mentions(out["refused key"], "a key is", "not a table")
+  end)
+  it("is copied from a list, too", function()
+    assert.equal("table table 2 true 1", out["of a list"])
   end)
   it("holds other values as they are", function()
     assert.equal("true 1", out.object)

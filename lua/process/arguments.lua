@@ -10,6 +10,52 @@ function arguments.is_callable(v)
   return type(v) == "function" or (type(mt) == "table" and mt.__call ~= nil)
 end
 
+-- kind(v): what an error calls a value: its class, or its type.
+function arguments.kind(v)
+  local mt = getmetatable(v)
+  local name = type(mt) == "table" and rawget(mt, "__name")
+  return type(name) == "string" and name or type(v)
+end
+
+-- check_callable(f, argument, name): raises, for the caller of the function with this name,
+-- if that argument of it cannot be called.
+function arguments.check_callable(f, argument, name)
+  if not arguments.is_callable(f) then
+    error(("bad argument #%d to '%s' (function expected, got %s)"):format(argument, name,
+      arguments.kind(f)), 3)
+  end
+end
+
+-- has_entries(t): whether it is a table, a dict, or another shared container.
+function arguments.has_entries(t)
+  local mt = getmetatable(t)
+  return type(t) == "table" or type(t) == "userdata" and type(mt) == "table" and mt.__pairs ~= nil
+end
+
+-- check_entries(t, argument, name): raises, for the caller of the function with this name, if that
+-- argument of it has none.
+function arguments.check_entries(t, argument, name)
+  if not arguments.has_entries(t) then
+    error(("bad argument #%d to '%s' (table or dict expected, got %s)"):format(argument, name,
+      arguments.kind(t)), 3)
+  end
+end
+
+-- deep(options): whether the options of a copy ask for a deep one. Raises for the caller of `copy`.
+function arguments.deep(options)
+  if options == nil then
+    return false
+  elseif type(options) ~= "table" then
+    error(("bad argument #2 to 'copy' (table expected, got %s)"):format(arguments.kind(options)), 3)
+  end
+  for name in next, options do
+    if name ~= "deep" then
+      error(("bad argument #2 to 'copy' (unknown option '%s')"):format(tostring(name)), 3)
+    end
+  end
+  return options.deep and true or false
+end
+
 local function parameter_list(names, vararg)
   local list = table.concat(names, ", ")
   return "(" .. list .. (vararg and (#names > 0 and ", ..." or "...") or "") .. ")"

@@ -7,6 +7,7 @@ local show = require "process.show"
 
 local Dict <const> = core.Dict
 local changes_of, list, new = core.changes, core.list, core.new
+local check_callable, has_entries = arguments.check_callable, arguments.has_entries
 
 local dict = {
   clear = core.clear,
@@ -37,16 +38,10 @@ end
 -- copy(d[, {deep = true}]): a plain table. A deep copy has plain tables for nested dicts and lists,
 -- too.
 function dict.copy(d, options)
-  local nested = require "process.nested" -- which requires this file
-  return nested.wants_deep(options) and nested.plain(d) or list(d, "copy")
-end
-
--- Raises in the name of a function if f, its argument, cannot be called.
-local function check_callable(f, name, argument)
-  if not arguments.is_callable(f) then
-    error(("bad argument #%d to '%s' (function expected, got %s)"):format(argument, name, type(f)),
-      3)
+  if arguments.deep(options) then
+    return require "process.nested".plain(d)
   end
+  return list(d, "copy")
 end
 
 local function finish(changes, ...)
@@ -57,17 +52,18 @@ end
 -- atomic(d, f): f(d) alone changes d; what it wrote is seen by others all at once, when it returns,
 -- or not at all. Returns what f returns; what f raises is passed on.
 function dict.atomic(d, f)
-  check_callable(f, "atomic", 2)
+  check_callable(f, 2, "atomic")
   local changes <close> = changes_of(d)
   if not changes:begin() then
-    error("process.dict.atomic: called within atomic of the same dict (use the dict as it is)", 2)
+    error("process.dict.atomic: called within atomic of the same dict, or within modify; use the " ..
+      "dict as it is", 2)
   end
   return finish(changes, f(d))
 end
 
 -- modify(d, k, f): d[k] = f(d[k]), while nobody else changes d. Returns the new value.
 function dict.modify(d, key, f)
-  check_callable(f, "modify", 3)
+  check_callable(f, 3, "modify")
   local changes <close> = changes_of(d)
   local alone = changes:begin()
   local value = f(d[key])
@@ -78,13 +74,7 @@ function dict.modify(d, key, f)
   return value
 end
 
--- Stores the entries of t, an argument of the function with this name.
-local function store(d, t, name)
-  local metatable = getmetatable(t)
-  if type(t) ~= "table" and not (type(t) == "userdata" and metatable.__pairs) then
-    error("bad argument #" .. (name and "2 to '" .. name or "1 to 'dict") .. "' (table or dict " ..
-      "expected, got " .. type(t) .. ")", 3)
-  end
+local function store(d, t)
   for key, value in pairs(t) do
     d[key] = value
   end
@@ -92,9 +82,10 @@ end
 
 -- update(d, t): stores all entries of t, a table or a dict, at once.
 function dict.update(d, t)
+  arguments.check_entries(t, 2, "update")
   local changes <close> = changes_of(d)
   local alone = changes:begin()
-  store(d, t, "update")
+  store(d, t)
   if alone then
     changes:commit()
   end
@@ -103,6 +94,10 @@ end
 -- `a | b` is a plain table; b's values win.
 function Dict.__bor(a, b)
   local both = {}
+  if not (has_entries(a) and has_entries(b)) then
+    error(("a %s and a %s cannot be joined (a dict and a table can)"):format(arguments.kind(a),
+      arguments.kind(b)), 2)
+  end
   for _, t in ipairs { a, b } do
     for key, value in pairs(t) do
       both[key] = value
@@ -116,8 +111,9 @@ show.class(Dict, "dict{", "}", show.entries(core.pairs))
 -- dict([t[, {name =}]]): a dict with the entries of t, a table or a dict.
 return setmetatable(dict, {
   __call = function(_, t, options)
-    local d = new(options)
+    local d = new(t, options)
     if t ~= nil then
+      arguments.check_entries(t, 1, "dict")
       store(d, t)
     end
     return d

@@ -5,6 +5,7 @@
 -- Who reads an element, runs Lua and writes holds the list's gate meanwhile: nobody else changes
 -- the list then.
 
+local arguments = require "process.arguments"
 local core = require "process.core"
 local show = require "process.show"
 
@@ -16,16 +17,24 @@ local get, slice, pop = class.__index, list.slice, list.pop
 -- Raises, in the name of a method, if l is no list.
 local function check_list(l, name)
   if getmetatable(l) ~= class then
-    error(("bad argument #1 to '%s' (list expected, got %s)"):format(name, type(l)), 3)
+    error(("bad argument #1 to '%s' (list expected, got %s)"):format(name, arguments.kind(l)), 3)
   end
 end
 
 -- The same, or if there is no sense in comparing v with elements.
 local function check_search(l, v, name)
   if getmetatable(l) ~= class then
-    error(("bad argument #1 to '%s' (list expected, got %s)"):format(name, type(l)), 3)
+    error(("bad argument #1 to '%s' (list expected, got %s)"):format(name, arguments.kind(l)), 3)
   elseif type(v) == "table" or type(v) == "function" then
     error(("%s: a %s is never equal to the copy that a list holds"):format(name, type(v)), 3)
+  end
+end
+
+-- Raises, in the name of `index`, if that argument is there and is no integer.
+local function check_place(i, argument)
+  if i ~= nil and not math.tointeger(i) then
+    error(("bad argument #%d to 'index' (integer expected, got %s)"):format(argument,
+      type(i) == "number" and tostring(i) or arguments.kind(i)), 3)
   end
 end
 
@@ -33,6 +42,8 @@ end
 -- as in string.sub; nil.
 function list.index(l, v, i, j)
   check_search(l, v, "index")
+  check_place(i, 2)
+  check_place(j, 3)
   for at, element in items(l, i, j) do
     if element == v then
       return at
@@ -68,6 +79,7 @@ end
 -- l:modify(i, f): l[i] = f(l[i]) while nobody else changes the list; the new value.
 function list.modify(l, i, f)
   check_list(l, "modify")
+  arguments.check_callable(f, 2, "modify")
   local held <close> = gate(l)
   held:take()
   local at = math.tointeger(i)
@@ -94,6 +106,9 @@ end
 -- l:sort([before]): as table.sort. If `before` raises, the list stays as it was.
 function list.sort(l, before)
   check_list(l, "sort")
+  if before ~= nil then
+    arguments.check_callable(before, 1, "sort")
+  end
   local held <close> = gate(l)
   held:take()
   local sorted, n = slice(l), writes(l)
@@ -121,8 +136,10 @@ end
 -- dicts and lists, too.
 function list.copy(l, options)
   check_list(l, "copy")
-  local nested = require "process.nested" -- which requires this file
-  return nested.wants_deep(options) and nested.plain(l) or slice(l)
+  if arguments.deep(options) then
+    return require "process.nested".plain(l)
+  end
+  return slice(l)
 end
 
 -- Puts the elements of a list or table behind those of a table.
@@ -144,4 +161,8 @@ end
 
 show.class(class, "list{", "}", show.elements(items))
 
-return setmetatable(list, { __call = function(_, t) return core.list(t) end })
+return setmetatable(list, {
+  __call = function(_, t, options)
+    return core.list(t, options)
+  end,
+})

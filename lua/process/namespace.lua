@@ -1,6 +1,7 @@
 -- process.Namespace: an object with attributes, which are data and only data: a dict whose keys are
 -- strings (src/bind/dict.c).
 
+local arguments = require "process.arguments"
 local core = require "process.core".dict
 local dict = require "process.dict"
 local show = require "process.show"
@@ -30,9 +31,12 @@ return setmetatable({
   wait_for = dict.wait_for,
 }, {
   __call = function(_, t, options)
-    local ns = core.new_namespace(options)
-    for name, value in pairs(t or {}) do
-      ns[name] = value
+    local ns = core.new_namespace(t, options)
+    if t ~= nil then
+      arguments.check_entries(t, 1, "Namespace")
+      for name, value in pairs(t) do
+        ns[name] = value
+      end
     end
     return ns
   end,

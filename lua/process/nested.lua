@@ -1,6 +1,7 @@
 -- process.share: plain nested tables as nested shared dicts and lists, and back. Both ways keep
 -- cycles, and what was one table is one.
 
+local arguments = require "process.arguments"
 local core = require "process.core"
 
 local Dict <const>, List <const> = core.dict.Dict, core.list_class
@@ -26,7 +27,7 @@ end
 -- the same for plain tables in it, at any depth. Other values are stored as they are.
 local function share(t)
   if not is_plain(t) then
-    error("bad argument #1 to 'share' (plain table expected, got " .. type(t) ..
+    error("bad argument #1 to 'share' (plain table expected, got " .. arguments.kind(t) ..
       (type(t) == "table" and " with a metatable" or "") .. ")", 2)
   end
   local made, work = {}, {}
@@ -97,20 +98,4 @@ local function plain(v)
   return first
 end
 
--- wants_deep(options): what the options of a `copy` say; raises in the name of its caller if there
--- are others.
-local function wants_deep(options)
-  if options ~= nil and type(options) ~= "table" then
-    error(("bad argument #2 to 'copy' (table of options expected, got %s)"):format(type(options)),
-      3)
-  end
-  for name in pairs(options or {}) do
-    if name ~= "deep" then
-      error(("bad argument #2 to 'copy' (unknown option '%s'; known: deep)"):format(
-        tostring(name)), 3)
-    end
-  end
-  return options and options.deep
-end
-
-return { share = share, plain = plain, wants_deep = wants_deep }
+return { share = share, plain = plain }

@@ -2,6 +2,7 @@
 -- (src/bind/dict.c), what combines sets is here. The other operand may be a set, a list or a plain
 -- list; it is looked at first, as it is at one moment, and then the set is changed, at once.
 
+local arguments = require "process.arguments"
 local main = require "process.core"
 local show = require "process.show"
 
@@ -11,17 +12,33 @@ local changes_of, list = core.changes, core.list
 
 local set = Set.__index
 
--- The elements of v, an argument of the function with this name, as a plain list.
-local function elements(v, name)
+-- Raises, in the name of a method, if s is no set.
+local function check_set(s, name)
+  if getmetatable(s) ~= Set then
+    error(("bad argument #1 to '%s' (set expected, got %s)"):format(name, arguments.kind(s)), 3)
+  end
+end
+
+-- The elements of v, an argument of the function with this name, as a plain list. Errors are those
+-- of the function at this level, by default the caller's caller.
+local function elements(v, name, level)
+  level = (level or 2) + 1
   local metatable = getmetatable(v)
   if metatable == Set or metatable == Dict then
     return list(v, "keys")
-  elseif metatable == List and List then
+  elseif metatable == List then
     return v:copy()
   elseif type(v) ~= "table" then
-    error(("process.set: %s takes sets and lists, not a %s"):format(name, type(v)), 3)
+    error(("process.set: %s takes sets and lists, not %s"):format(name, arguments.kind(v)), level)
   end
-  return v
+  local n = math.tointeger(v.n) or #v
+  for i = 1, n do
+    if v[i] == nil then
+      error(("process.set: %s: element %d of the list is nil, which a set does not hold")
+        :format(name, i), level)
+    end
+  end
+  return v.n and table.move(v, 1, n, 1, {}) or v
 end
 
 -- The elements of a plain list as the keys of a table.
@@ -67,9 +84,23 @@ end
 
 -- copy(): another set with the same elements.
 function set:copy()
+  check_set(self, "copy")
   local copy = core.new_set()
   add_all(copy, list(self, "keys"))
   return copy
+end
+
+-- The elements of each argument of the method with this name. A symmetric difference is that of two
+-- sets: it has one.
+local function operands(name, ...)
+  local others = { ... }
+  for i = 1, select("#", ...) do
+    others[i] = elements((select(i, ...)), name, 3)
+  end
+  if name:find("symmetric", 1, true) and #others ~= 1 then
+    error(("process.set: %s takes one set or list, not %d"):format(name, #others), 3)
+  end
+  return others
 end
 
 for name, change in pairs(combine) do
@@ -77,19 +108,19 @@ for name, change in pairs(combine) do
 
   -- union(...), intersection(...), difference(...), symmetric_difference(...): a new set.
   set[name] = function(self, ...)
+    check_set(self, name)
+    local others = operands(name, ...)
     local result = set.copy(self)
-    for _, other in ipairs { ... } do
-      change(result, elements(other, name))
+    for _, other in ipairs(others) do
+      change(result, other)
     end
     return result
   end
 
   -- The same, changing this set, at once.
   set[name_update] = function(self, ...)
-    local others = { ... }
-    for i, other in ipairs(others) do
-      others[i] = elements(other, name_update)
-    end
+    check_set(self, name_update)
+    local others = operands(name_update, ...)
     local changes <close> = changes_of(self)
     local alone = changes:begin()
     for _, other in ipairs(others) do
@@ -108,6 +139,7 @@ set.items = core.pairs
 
 -- issubset(other): whether all its elements are in the other one.
 function set:issubset(other)
+  check_set(self, "issubset")
   local found = lookup(elements(other, "issubset"))
   for x in pairs(self) do
     if not found[x] then
@@ -119,6 +151,7 @@ end
 
 -- issuperset(other): whether all elements of the other one are in it.
 function set:issuperset(other)
+  check_set(self, "issuperset")
   local found = list(self, "copy")
   for _, x in ipairs(elements(other, "issuperset")) do
     if not found[x] then
@@ -130,6 +163,7 @@ end
 
 -- isdisjoint(other): whether they have no element in common.
 function set:isdisjoint(other)
+  check_set(self, "isdisjoint")
   local found = list(self, "copy")
   for _, x in ipairs(elements(other, "isdisjoint")) do
     if found[x] then
@@ -167,7 +201,7 @@ show.class(Set, "set{", "}", shown_elements)
 -- set([list[, {name =}]]): a set of the elements of a list or a set.
 return setmetatable(set, {
   __call = function(_, from, options)
-    local s = core.new_set(options)
+    local s = core.new_set(from, options)
     if from ~= nil then
       add_all(s, elements(from, "a set"))
     end

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,9 @@
 
 /* Timeouts beyond this many seconds are no timeouts: some 30 years. */
 #define FOREVER 1e9
+
+/* What the names of the module's Lua sources begin with. */
+#define OWN_SOURCE "@process/"
 
 /* Registry key: the last error raised for want of memory. */
 static const char memory_key;
@@ -51,14 +55,14 @@ void mpl_args_end(lua_State *L, int last) {
    is not among the known ones, which end with NULL. */
 bool mpl_args_options(lua_State *L, int idx, const char *const *known) {
   if (lua_isnoneornil(L, idx)) return false;
-  luaL_checktype(L, idx, LUA_TTABLE);
+  if (!lua_istable(L, idx)) mpl_args_wrong_type(L, idx, "table");
   lua_pushnil(L);
   while (lua_next(L, idx) != 0) {
     lua_pop(L, 1);
     const char *const *k = known;
     while (*k != NULL && (lua_type(L, -1) != LUA_TSTRING || strcmp(*k, lua_tostring(L, -1)) != 0)) k++;
     if (*k == NULL)
-      luaL_argerror(L, idx, lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, -1, NULL)));
+      mpl_args_wrong(L, idx, lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, -1, NULL)));
   }
   return true;
 }
@@ -88,13 +92,67 @@ int mpl_args_raise(lua_State *L, enum mpl_status status) {
   return lua_error(L);
 }
 
+static bool is_own_source(const char *source) {
+  return strncmp(source, OWN_SOURCE, sizeof OWN_SOURCE - 1) == 0;
+}
+
+/* Whether the function at this level is one of the Lua sources of the module. */
+static bool is_own(lua_State *L, int level) {
+  lua_Debug d;
+  return lua_getstack(L, level, &d) && lua_getinfo(L, "S", &d) && is_own_source(d.source);
+}
+
+/* The level of the function that the script has called; the C function that runs, or what of the module's
+   Lua sources has called it. */
+static int called_level(lua_State *L) {
+  int level = 0;
+  while (is_own(L, level + 1)) level++;
+  return level;
+}
+
+/* Raises an error as luaL_error does, with the place in the script that has called into the module. */
+int mpl_args_error(lua_State *L, const char *format, ...) {
+  va_list arguments;
+  luaL_where(L, called_level(L) + 1);
+  va_start(arguments, format);
+  lua_pushvfstring(L, format, arguments);
+  va_end(arguments);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+/* Raises an error as luaL_argerror does, of the function that the script has called, whose argument number
+   `arg` is. */
+int mpl_args_wrong(lua_State *L, int arg, const char *text) {
+  lua_Debug d = {.name = NULL};
+  int level = called_level(L);
+  if (level == 0) return luaL_argerror(L, arg, text);
+  if (lua_getstack(L, level, &d)) lua_getinfo(L, "n", &d);
+  if (d.name == NULL) return mpl_args_error(L, "bad argument #%d (%s)", arg, text);
+  return mpl_args_error(L, "bad argument #%d to '%s' (%s)", arg, d.name, text);
+}
+
+/* Pushes and returns what an error calls the value at idx: its class, or its type. */
+const char *mpl_args_kind(lua_State *L, int idx) {
+  int type = luaL_getmetafield(L, idx, "__name");
+  if (type == LUA_TSTRING) return lua_tostring(L, -1);
+  if (type != LUA_TNIL) lua_pop(L, 1);
+  return lua_pushstring(L, luaL_typename(L, idx));
+}
+
+/* The same, because that argument is not of the type expected. */
+int mpl_args_wrong_type(lua_State *L, int arg, const char *expected) {
+  const char *kind = lua_isnone(L, arg) ? "no value" : mpl_args_kind(L, arg);
+  return mpl_args_wrong(L, arg, lua_pushfstring(L, "%s expected, got %s", expected, kind));
+}
+
 /* Raises "NAME: text", with the name of the method that was called; for a metamethod, or if the name is not
    known, that of the class. */
 int mpl_args_refuse(lua_State *L, const char *class_name, const char *text) {
   lua_Debug d = {.name = NULL, .namewhat = ""};
-  if (lua_getstack(L, 0, &d)) lua_getinfo(L, "n", &d);
+  if (lua_getstack(L, called_level(L), &d)) lua_getinfo(L, "n", &d);
   bool named = d.name != NULL && *d.name != '?' && strcmp(d.namewhat, "metamethod") != 0;
-  return luaL_error(L, "%s: %s", named ? d.name : class_name, text);
+  return mpl_args_error(L, "%s: %s", named ? d.name : class_name, text);
 }
 
 /* Whether a protected call that ended with this status, and the error on top, failed for want of
@@ -113,7 +171,7 @@ void mpl_args_place(lua_State *L) {
   lua_Debug d;
   for (int level = 0; lua_getstack(L, level, &d); level++) {
     lua_getinfo(L, "Sl", &d);
-    if (d.currentline <= 0 || strncmp(d.source, "@process/", 9) == 0) continue;
+    if (d.currentline <= 0 || is_own_source(d.source)) continue;
     lua_pushfstring(L, "%s:%d", d.short_src, d.currentline);
     return;
   }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bind/args.h"
 #include "bind/codec.h"
 
 /* Bytes of a string that a step shows. */
@@ -118,22 +119,22 @@ void mpl_codec_path_raise(lua_State *L, enum mpl_codec_failure failure,
                           const struct mpl_codec_path *p) {
   switch (failure) {
     case FAILURE_KIND:
-      luaL_error(L, "cannot send a %s: at %s", push_kind(L, -1), p->text);
+      mpl_args_error(L, "cannot send a %s: at %s", push_kind(L, -1), p->text);
       break;
     case FAILURE_METATABLE:
-      luaL_error(L,
-                 "cannot send a table whose metatable has no name: at %s; give it one with "
-                 "process.register(name, metatable)",
-                 p->text);
+      mpl_args_error(L,
+                     "cannot send a table whose metatable has no name: at %s; give it one with "
+                     "process.register(name, metatable)",
+                     p->text);
       break;
     case FAILURE_DESCRIPTOR:
-      luaL_error(L, "cannot send a %s: at %s: %s", push_kind(L, -1), p->text, p->reason);
+      mpl_args_error(L, "cannot send a %s: at %s: %s", push_kind(L, -1), p->text, p->reason);
       break;
     case FAILURE_DEPTH:
-      luaL_error(L, "cannot send a value nested more than %d levels deep: at %s",
-                 MPL_CODEC_MAX_DEPTH, p->text);
+      mpl_args_error(L, "cannot send a value nested more than %d levels deep: at %s",
+                     MPL_CODEC_MAX_DEPTH, p->text);
       break;
     default:
-      luaL_error(L, "not enough memory to send a value");
+      mpl_args_error(L, "not enough memory to send a value");
   }
 }

@@ -13,12 +13,20 @@
 
 static const struct mpl_class dict_class, set_class, namespace_class;
 
+/* Raises: what is at 1 is none of the three. Methods have their class as an upvalue, functions of
+   process.dict have none. */
+static struct mpl_dict *wrong_self(lua_State *L) {
+  if (lua_istable(L, lua_upvalueindex(1))) mpl_class_wrong_self(L, 1);
+  mpl_args_wrong_type(L, 1, "dict");
+  return NULL;
+}
+
 /* The dict, set or Namespace at 1. */
 struct mpl_dict *mpl_dict_self(lua_State *L) {
   struct mpl_handle *h = lua_touserdata(L, 1);
   if (h == NULL || lua_rawlen(L, 1) != sizeof *h ||
       (h->class != &dict_class && h->class != &set_class && h->class != &namespace_class))
-    luaL_typeerror(L, 1, "dict");
+    return wrong_self(L);
   return mpl_handle_use(L, h);
 }
 
@@ -172,7 +180,8 @@ static bool push_value(lua_State *L, struct mpl_dict *d) {
 
 static void check_name(lua_State *L) {
   if (lua_type(L, 2) != LUA_TSTRING)
-    luaL_error(L, "Namespace: the name of an attribute is a string, not a %s", luaL_typename(L, 2));
+    mpl_args_error(L, "Namespace: the name of an attribute is a string, not %s",
+                   mpl_args_kind(L, 2));
 }
 
 /* The key at 2, to store something under it in what is at 1. */
@@ -388,17 +397,17 @@ static int namespace_index(lua_State *L) {
 ** Classes
 */
 
-/* An empty one, with the options at 1. */
+/* An empty one, with the options at 2: at 1 is what the Lua part puts into it. */
 static int make(lua_State *L, enum mpl_object_type type) {
   static const char *const known[] = {"name", NULL};
-  mpl_args_end(L, 1);
-  mpl_args_options(L, 1, known);
+  mpl_args_end(L, 2);
+  mpl_args_options(L, 2, known);
   struct mpl_handle *h = mpl_handle_new(L, type);
   uint64_t id;
   enum mpl_status s = mpl_dict_new(type, &id);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   mpl_handle_own(L, h, type, id);
-  mpl_handle_label(L, id, 1);
+  mpl_handle_label(L, id, 2);
   return 1;
 }
 

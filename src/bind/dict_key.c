@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/endian.h"
+#include "bind/args.h"
 
 enum kind { KEY_STRING, KEY_INTEGER, KEY_FLOAT, KEY_FALSE, KEY_TRUE };
 
@@ -80,7 +81,8 @@ bool mpl_dict_key_find(lua_State *L, int idx, unsigned char room[MPL_DICT_KEY_RO
     case LUA_TNONE:
     case LUA_TNIL: return false;
     default:
-      luaL_error(L, "a key is a string, a number or a boolean, not a %s", luaL_typename(L, idx));
+      mpl_args_error(L, "a key is a string, a number or a boolean, not a %s",
+                     mpl_args_kind(L, idx));
   }
   key->hash = mpl_dict_hash(key->bytes, key->size);
   return true;
@@ -90,8 +92,8 @@ bool mpl_dict_key_find(lua_State *L, int idx, unsigned char room[MPL_DICT_KEY_RO
 void mpl_dict_key_take(lua_State *L, int idx, unsigned char room[MPL_DICT_KEY_ROOM],
                        struct mpl_dict_key *key) {
   if (!mpl_dict_key_find(L, idx, room, key))
-    luaL_error(L, "a key is a string, a number or a boolean, not %s",
-               lua_isnoneornil(L, idx) ? "nil" : "NaN");
+    mpl_args_error(L, "a key is a string, a number or a boolean, not %s",
+                   lua_isnoneornil(L, idx) ? "nil" : "NaN");
 }
 
 /* Pushes a key. */

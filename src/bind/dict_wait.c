@@ -60,7 +60,7 @@ static int timed_out(lua_State *L, struct mpl_blocking *blocking) {
 /* Raises if the wait would be for the caller itself. */
 static void check_not_begun(lua_State *L, const struct mpl_dict *d, const char *name) {
   if (mpl_dict_is_begun(d, MPL_DICT_THREAD))
-    luaL_error(L, "%s: within atomic of the same dict nobody else can change it", name);
+    mpl_args_error(L, "%s: within atomic of the same dict nobody else can change it", name);
 }
 
 /* wait_change(d[, k[, timeout]]): true as soon as there is another value under k than at the call,
@@ -86,8 +86,9 @@ int mpl_dict_wait_change(lua_State *L) {
 int mpl_dict_wait_for(lua_State *L) {
   struct wait w = {.blocking = {.attempt = attempt, .timed_out = timed_out},
                    .dict = mpl_dict_self(L)};
-  luaL_checkany(L, 2);
   mpl_args_end(L, 3);
+  if (!lua_isfunction(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)
+    mpl_args_wrong_type(L, 2, "function");
   w.blocking.deadline = mpl_args_timeout(L, 3);
   check_not_begun(L, w.dict, "wait_for");
   for (bool late = false;;) {

@@ -112,7 +112,7 @@ void mpl_handle_label(lua_State *L, uint64_t id, int options) {
   char label[MPL_OBJECT_LABEL];
   int top = lua_gettop(L);
   if (lua_istable(L, options) && lua_getfield(L, options, "name") != LUA_TNIL) {
-    luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, options, "field 'name' must be a string");
+    if (lua_type(L, -1) != LUA_TSTRING) mpl_args_wrong(L, options, "field 'name' must be a string");
     snprintf(label, sizeof label, "'%.*s'", MPL_OBJECT_LABEL - 3, lua_tostring(L, -1));
   } else {
     mpl_args_place(L);

@@ -141,7 +141,7 @@ static void want_table(lua_State *L, int idx) {
     lua_call(L, 1, 1);
     lua_replace(L, idx);
   }
-  if (!lua_istable(L, idx)) luaL_typeerror(L, idx, "table or list");
+  if (!lua_istable(L, idx)) mpl_args_wrong_type(L, idx, "table or list");
 }
 
 /* Appends the elements of the table at idx to a list that nobody else knows. */
@@ -151,8 +151,8 @@ static void fill(lua_State *L, struct mpl_list *l, int idx) {
     struct mpl_list_call call = {.list = l, .run = run_append};
     unsigned char room[MPL_VALUE_INLINE];
     if (lua_geti(L, idx, i) == LUA_TNIL)
-      luaL_argerror(L, idx, lua_pushfstring(L, "element %I is nil, which a list does not hold",
-                                            (LUAI_UACINT)i));
+      mpl_args_wrong(L, idx, lua_pushfstring(L, "element %I is nil, which a list does not hold",
+                                             (LUAI_UACINT)i));
     mpl_list_take_value(L, -1, room, &call);
     mpl_list_call(L, &call);
     lua_pop(L, 1);
@@ -202,16 +202,18 @@ static int list_assign(lua_State *L) {
   return change_all(L, l, own, run_swap);
 }
 
-/* list([t]): a list with the elements of a table or list. */
+/* list([t[, {name =}]]): a list with the elements of a table or list. */
 static int list_new(lua_State *L) {
-  mpl_args_end(L, 1);
+  static const char *const known[] = {"name", NULL};
+  mpl_args_end(L, 2);
+  mpl_args_options(L, 2, known);
   if (!lua_isnoneornil(L, 1)) want_table(L, 1);
   struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_LIST);
   uint64_t id;
   enum mpl_status s = mpl_list_new(&id);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   mpl_handle_own(L, h, MPL_TYPE_LIST, id);
-  mpl_handle_label(L, id, lua_gettop(L) + 1);
+  mpl_handle_label(L, id, 2);
   if (!lua_isnoneornil(L, 1)) fill(L, h->body, 1);
   return 1;
 }
