@@ -55,8 +55,8 @@ function dict.atomic(d, f)
   check_callable(f, 2, "atomic")
   local changes <close> = changes_of(d)
   if not changes:begin() then
-    error("process.dict.atomic: called within atomic of the same dict, or within modify; use the " ..
-      "dict as it is", 2)
+    error("process.dict.atomic: called within atomic of the same dict, or within modify; " ..
+      "use the dict as it is", 2)
   end
   return finish(changes, f(d))
 end
