@@ -3,7 +3,7 @@
 #   make run      install what is missing, build, run the tour (examples/tour.lua)
 #   make test     install what is missing, then everything that tests
 #   make all      build mpl, and process.so for a stock Lua, with nothing installed
-#   make check    layers, warnings of gcc and clang, cppcheck, luacheck
+#   make check    layers, line lengths, warnings of gcc and clang, cppcheck, luacheck
 #   make asan     C tests and specs under AddressSanitizer and UBSan
 #   make tsan     C tests with threads in place of processes, under ThreadSanitizer
 #   make torture  random operations, random kills: SECONDS=60 SEED=n
@@ -90,7 +90,7 @@ TEST_PROGRAMS = $(patsubst %.c,$(B)/%,$(TESTS))
 
 .PHONY: all run test check asan tsan torture bench install clean deps
 .PHONY: run-built test-programs tsan-programs strict-build
-.PHONY: check-layers check-cppcheck check-lua check-warnings
+.PHONY: check-layers check-lines check-cppcheck check-lua check-warnings
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -187,7 +187,7 @@ bench: all
 
 check:
 	tools/setup.sh check
-	$(MAKE) check-layers check-cppcheck check-lua check-warnings
+	$(MAKE) check-layers check-lines check-cppcheck check-lua check-warnings
 
 check-warnings:
 	$(MAKE) CC=gcc FLAVOUR=strict-gcc strict-build
@@ -202,6 +202,10 @@ strict-build: $(MPL_OBJECTS) $(call objects,$(wildcard bench/*.c),obj) \
 check-layers:
 	lua5.4 tools/check_layers.lua --self-test
 	lua5.4 tools/check_layers.lua src $(LAYERS)
+
+check-lines:
+	lua5.4 tools/check_lines.lua --self-test
+	lua5.4 tools/check_lines.lua $(wildcard src test bench)
 
 # cppcheck does not see that mpl_exit_child returns to nobody.
 check-cppcheck:

@@ -1,8 +1,8 @@
 /*
 ** Out of memory in bind, in Lua itself and in lua/process. Each operation of
-** alloc_lib/operations.lua is swept: its n-th allocation fails, alone or with all that follow it, of
-** shared memory, of private memory, of Lua's or of any kind. It must then raise an error that says
-** so, with nothing changed, lost or left behind, and succeed when it is tried again.
+** alloc_lib/operations.lua is swept: its n-th allocation fails, alone or with all that follow it,
+** of shared memory, of private memory, of Lua's or of any kind. It must then raise an error that
+** says so, with nothing changed, lost or left behind, and succeed when it is tried again.
 */
 #include <fcntl.h>
 #include <lauxlib.h>

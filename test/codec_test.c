@@ -108,7 +108,8 @@ static const char *const everything =
   "SETTINGS = { shared, process.object(9), ('p'):rep(PIECE or 5000), global }\n"
   "UNSENT = { {}, ('p'):rep(PIECE or 5000), process.object(12), make, coroutine.create(print) }\n"
   "local v = { 1, -1, 2^70, 1 << 40, 'text', ('long'):rep(300), true, false, nil, 1000, -70000,\n"
-  "  shared, shared, count, again, global, print, string, _G, process.object(7), process.object(8),\n"
+  "  shared, shared, count, again, global, print, string, _G,\n"
+  "  process.object(7), process.object(8),\n"
   "  setmetatable({ x = 1, y = 2 }, Class), load('return x', '=x', 'b' .. 't', custom), custom,\n"
   "  [shared] = 'key', [2.5] = {}, [-3] = { {}, {}, {}, { ('s'):rep(70) } } }\n"
   "v.self, v[v] = v, v\n"
@@ -331,8 +332,9 @@ static void a_metatable_of_loaded_is_left_alone(void) {
   lua_close(L);
 }
 
-/* Every beginning is refused, but the value with fewer definitions; and every changed bit gives a value or an error, in bounded memory.
-** The bytes are in a block of their own size, so that a sanitizer sees a read beyond. */
+/* Every beginning is refused, but the value with fewer definitions; and every changed bit gives a
+   value or an error, in bounded memory. The bytes are in a block of their own size, so that a
+   sanitizer sees a read beyond. */
 static void damage_is_no_crash(void) {
   lua_State *L = stub_state();
   push(L, "PIECE = 200");

@@ -1,6 +1,6 @@
 /*
-** Managers and lifetimes: what is kept and dropped, sleepers that the end wakes, deaths. What sleeps
-** runs a second time without futex_waitv.
+** Managers and lifetimes: what is kept and dropped, sleepers that the end wakes, deaths. What
+** sleeps runs a second time without futex_waitv.
 */
 #include "ds/manager.h"
 
@@ -142,7 +142,8 @@ static void wait_in_vain(void *arg) {
 static void wakes(void) {
   struct mpl_child *child[PROCESSES];
   make();
-  for (int i = 0; i < PROCESSES; i++) child[i] = world_start(wait_in_vain, i % 2 == 0 ? NULL : event);
+  for (int i = 0; i < PROCESSES; i++)
+    child[i] = world_start(wait_in_vain, i % 2 == 0 ? NULL : event);
   for (int i = 0; i < PROCESSES; i++) world_until_asleep(child[i]->ident, &event->changed);
   CHECK(mpl_manager_shutdown(manager) == MPL_OK);
   for (int i = 0; i < PROCESSES; i++) CHECK(world_join(child[i]) == 0);

@@ -212,8 +212,8 @@ static void checker(void) {
 ** Several processes
 */
 
-/* The same by two processes at once, so that the items of the second lie behind those of the first.
-   */
+/* The same by two processes at once, so that the items of the second lie behind those of the
+   first. */
 static void requeued(bool noticed) {
   begin_joinable();
   for (uint64_t i = 0; i < ITEMS; i++) tasks_put(queue, i);

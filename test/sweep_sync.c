@@ -305,8 +305,8 @@ static void setup_waiter(void) {
   sync_arm(&s.condition->notified);
 }
 
-/* The survivor's waiter was there when the victim's was notified, but has no notification itself.
-   */
+/* The survivor's waiter was there when the victim's was notified, but has no notification
+   itself. */
 static void enter_notified(void) {
   enter_theirs();
   CHECK(mpl_condition_notify(s.condition, 2) == MPL_OK);

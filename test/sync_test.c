@@ -130,8 +130,8 @@ static void wait_once(void *arg) {
 
 #define WAITERS 20
 
-/* Every second one is killed in its sleep; the others are notified, more than fit into a section.
-   */
+/* Every second one is killed in its sleep; the others are notified, more than fit into a
+   section. */
 static void dead_waiters(void) {
   struct mpl_child *child[WAITERS];
   make();
@@ -237,8 +237,8 @@ static void death_of_the_actor(void) {
   CHECK(world_join(waiter) == 0 && mpl_barrier_is_broken(b));
 }
 
-/* A time-out breaks a round that is being filled, not one that acts, nor what that one waits for.
-   */
+/* A time-out breaks a round that is being filled, not one that acts, nor what that one waits
+   for. */
 static void too_late(void) {
   struct mpl_wait w = MPL_WAIT_INIT;
   mpl_off first, second, round;

@@ -49,8 +49,8 @@ static void count_end(int code) {
   if (code == -SIGKILL) {
     deaths++;
   } else if (code == 1) {
-    /* It came too late: its parent was killed in the fork, which then counts as one that did not happen. A
-       worker that fails has said so in the ledger. */
+    /* It came too late: its parent was killed in the fork, which then counts as one that did not
+       happen. A worker that fails has said so in the ledger. */
   } else {
     ends++;
     CHECK(code == 0 || code == -SIGTERM);

@@ -7,9 +7,9 @@
 **   ar   acquire and release
 **   sc   sequentially consistent
 **
-** Shared words are 32 bits (futex words) or 64 bits (everything else); elements of arrays may be of 8
-** or 16, too. They lie in memory shared between processes, so they must be lock-free; this is asserted
-** below.
+** Shared words are 32 bits (futex words) or 64 bits (everything else); elements of arrays may be of
+** 8 or 16, too. They lie in memory shared between processes, so they must be lock-free; this is
+** asserted below.
 **
 ** mpl_fence_death() is an ordering against one's own death only: the stores of a killed process
 ** reach memory in program order up to the instruction at which it died, so that what has to be

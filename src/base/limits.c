@@ -1,6 +1,6 @@
 /*
-** See limits.h. A control group (version 2) is a folder under /sys/fs/cgroup; the limits of all folders
-** from the process's own up to the root hold.
+** See limits.h. A control group (version 2) is a folder under /sys/fs/cgroup; the limits of all
+** folders from the process's own up to the root hold.
 */
 #include "base/limits.h"
 

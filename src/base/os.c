@@ -165,10 +165,10 @@ int mpl_os_futex_wake(mpl_a32 *word, int n) {
 }
 
 /*
-** Sleeps until the descriptor is ready for one of the events of poll(2), is closed or broken, a signal came
-** or `limit` has passed, which the system reads as the sleep begins: a handler that ran before has
-** its say if it writes there. (The C library's ppoll would read it earlier.) Changes *limit.
-** 1: ready; 0: the time has passed; -1 and errno.
+** Sleeps until the descriptor is ready for one of the events of poll(2), is closed or broken, a
+** signal came or `limit` has passed, which the system reads as the sleep begins: a handler that ran
+** before has its say if it writes there. (The C library's ppoll would read it earlier.) Changes
+** *limit. 1: ready; 0: the time has passed; -1 and errno.
 */
 int mpl_os_poll_one(int fd, short events, struct timespec *limit) {
   struct pollfd p = {.fd = fd, .events = events};
@@ -213,7 +213,8 @@ pid_t mpl_os_fork(void) {
   return pid;
 }
 
-/* As ppoll(2), until an absolute deadline: how many are ready, 0 at the deadline; -1 and errno (EINTR). */
+/* As ppoll(2), until an absolute deadline: how many are ready, 0 at the deadline; -1 and errno
+   (EINTR). */
 int mpl_os_poll(struct pollfd *fds, int n, int64_t deadline, const sigset_t *mask) {
   int64_t left = deadline == MPL_NEVER ? 0 : deadline - mpl_os_now();
   struct timespec t = timespec_of(left > 0 ? left : 0);
@@ -244,8 +245,8 @@ int mpl_os_ready_fd(void) {
   return eventfd(1, EFD_CLOEXEC);
 }
 
-/* Reaps the child `pid`, and only that one. 1 and *status (as waitpid), 0 if it still runs, -1 and errno
-   (ECHILD: somebody else has reaped it). Retries on EINTR. */
+/* Reaps the child `pid`, and only that one. 1 and *status (as waitpid), 0 if it still runs, -1 and
+   errno (ECHILD: somebody else has reaped it). Retries on EINTR. */
 int mpl_os_wait_pid(pid_t pid, int *status) {
   pid_t r;
   MPL_POINT();

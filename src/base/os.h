@@ -1,8 +1,9 @@
 /*
 ** The system calls that are Linux's own, or that need care: memory, futexes, clocks, fork and wait.
-** (Signals are in proc/signal.h, limits in base/limits.h.) Every function says what it returns on failure; none retries on
-** EINTR unless it says so. Time is nanoseconds of CLOCK_MONOTONIC in an int64_t, and deadlines are
-** absolute: MPL_NEVER is no deadline, anything that lies in the past does not wait.
+** (Signals are in proc/signal.h, limits in base/limits.h.) Every function says what it returns on
+** failure; none retries on EINTR unless it says so. Time is nanoseconds of CLOCK_MONOTONIC in an
+** int64_t, and deadlines are absolute: MPL_NEVER is no deadline, anything that lies in the past
+** does not wait.
 */
 #ifndef MPL_BASE_OS_H
 #define MPL_BASE_OS_H

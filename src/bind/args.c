@@ -22,7 +22,8 @@
 /* Registry key: the last error raised for want of memory. */
 static const char memory_key;
 
-/* The deadline of a timeout in seconds at idx; nil or none is MPL_NEVER, 0 or less is 0: not to wait. */
+/* The deadline of a timeout in seconds at idx; nil or none is MPL_NEVER, 0 or less is 0: not to
+   wait. */
 int64_t mpl_args_timeout(lua_State *L, int idx) {
   if (lua_isnoneornil(L, idx)) return MPL_NEVER;
   lua_Number s = luaL_checknumber(L, idx);
@@ -51,16 +52,17 @@ void mpl_args_end(lua_State *L, int last) {
   if (lua_gettop(L) > last) luaL_argerror(L, last + 1, "no such argument");
 }
 
-/* Whether a table of options stands at idx (nil or none: no). Raises for any other value, and for a key that
-   is not among the known ones, which end with NULL. */
+/* Whether a table of options stands at idx (nil or none: no). Raises for any other value, and for a
+   key that is not among the known ones, which end with NULL. */
 bool mpl_args_options(lua_State *L, int idx, const char *const *known) {
   if (lua_isnoneornil(L, idx)) return false;
   if (!lua_istable(L, idx)) mpl_args_wrong_type(L, idx, "table");
   lua_pushnil(L);
   while (lua_next(L, idx) != 0) {
     lua_pop(L, 1);
+    const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
     const char *const *k = known;
-    while (*k != NULL && (lua_type(L, -1) != LUA_TSTRING || strcmp(*k, lua_tostring(L, -1)) != 0)) k++;
+    while (*k != NULL && (key == NULL || strcmp(*k, key) != 0)) k++;
     if (*k == NULL)
       mpl_args_wrong(L, idx, lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, -1, NULL)));
   }
@@ -165,8 +167,8 @@ bool mpl_args_lacked_memory(lua_State *L, int status) {
   return is;
 }
 
-/* Pushes the place in the script, "file:line", that has called into the module, whose own sources do not
-   count; "" if there is none. */
+/* Pushes the place in the script, "file:line", that has called into the module, whose own sources
+   do not count; "" if there is none. */
 void mpl_args_place(lua_State *L) {
   lua_Debug d;
   for (int level = 0; lua_getstack(L, level, &d); level++) {
@@ -186,8 +188,8 @@ void mpl_args_add_place(lua_State *L) {
   lua_concat(L, 3);
 }
 
-/* That all processes are asleep is said at once, with a line for each, but once: it concerns more than the
-   caller, which may catch the error and find the same again. */
+/* That all processes are asleep is said at once, with a line for each, but once: it concerns more
+   than the caller, which may catch the error and find the same again. */
 static int raise_deadlock(lua_State *L, bool at_end) {
   bool all_asleep;
   const char *report = mpl_deadlock_report(&all_asleep);
@@ -210,8 +212,8 @@ int mpl_args_deadlock(lua_State *L) {
   return raise_deadlock(L, false);
 }
 
-/* The same for the wait for children at the end of the program: that all are asleep is not said again
-   if it was before, though this process now waits for something else. */
+/* The same for the wait for children at the end of the program: that all are asleep is not said
+   again if it was before, though this process now waits for something else. */
 int mpl_args_deadlock_at_end(lua_State *L) {
   return raise_deadlock(L, true);
 }

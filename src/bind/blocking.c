@@ -6,16 +6,16 @@
 #include "bind/args.h"
 #include "bind/interrupt.h"
 
-/* Until its end the slot says what is waited for: should the process die here, a wake-up that it has
-   not passed on goes to the others all the same. */
+/* Until its end the slot says what is waited for: should the process die here, a wake-up that it
+   has not passed on goes to the others all the same. */
 static void give_up(void *arg) {
   struct mpl_blocking *op = arg;
   if (op->give_up != NULL) op->give_up(op);
   mpl_wait_done(&op->wait);
 }
 
-/* Attempts the operation until it succeeds or its deadline passes. Raises if an interrupt comes, if the
-   wait could not end, or if the manager of the object is shut down. */
+/* Attempts the operation until it succeeds or its deadline passes. Raises if an interrupt comes, if
+   the wait could not end, or if the manager of the object is shut down. */
 int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
   op->wait = (struct mpl_wait)MPL_WAIT_INIT;
   op->late = false;

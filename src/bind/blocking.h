@@ -2,11 +2,11 @@
 ** The one shape of calls that wait.
 **
 ** A binding puts what its operation needs into a struct whose first member is an mpl_blocking, and
-** calls mpl_blocking_run with it. `attempt` tries once: it pushes the results and returns their number,
-** or returns MPL_BLOCKING_AGAIN with `wait` filled. `give_up` is called if the wait ends without
-** success, before its results are returned or its error is raised; it passes on a wake-up that may
-** have been meant for this waiter, and releases what the operation holds. Between two attempts nothing
-** is locked.
+** calls mpl_blocking_run with it. `attempt` tries once: it pushes the results and returns their
+** number, or returns MPL_BLOCKING_AGAIN with `wait` filled. `give_up` is called if the wait ends
+** without success, before its results are returned or its error is raised; it passes on a wake-up
+** that may have been meant for this waiter, and releases what the operation holds. Between two
+** attempts nothing is locked.
 */
 #ifndef MPL_BIND_BLOCKING_H
 #define MPL_BIND_BLOCKING_H

@@ -199,7 +199,8 @@ int mpl_cells_method_get_obj(lua_State *L, const struct mpl_cells *cells) {
   return 1;
 }
 
-/* In an __index: pushes the method of the key at 2. Raises `fault`, with the key, if there is none. */
+/* In an __index: pushes the method of the key at 2. Raises `fault`, with the key, if there is
+   none. */
 void mpl_cells_push_method(lua_State *L, const char *fault) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL)

@@ -21,10 +21,10 @@ void mpl_class_register(lua_State *L, const struct mpl_class *class) {
 int mpl_class_wrong_self(lua_State *L, int idx) {
   bool none = lua_isnone(L, idx);
   lua_getfield(L, lua_upvalueindex(1), "__name");
-  if (none)
-    return luaL_argerror(L, idx, lua_pushfstring(L, "%s expected, got no value; call it with a colon",
-                                                 lua_tostring(L, -1)));
-  return luaL_typeerror(L, idx, lua_tostring(L, -1));
+  const char *name = lua_tostring(L, -1);
+  if (!none) return luaL_typeerror(L, idx, name);
+  const char *text = lua_pushfstring(L, "%s expected, got no value; call it with a colon", name);
+  return luaL_argerror(L, idx, text);
 }
 
 /* Pushes it. */

@@ -1,8 +1,8 @@
 /*
 ** Classes of userdata for Lua: a metatable, methods, metamethods, and a check that is quick.
 **
-** The metatable rides as the first upvalue of every method and metamethod, so that `self` is checked
-** by comparing two references and not by looking a name up.
+** The metatable rides as the first upvalue of every method and metamethod, so that `self` is
+** checked by comparing two references and not by looking a name up.
 */
 #ifndef MPL_BIND_CLASS_H
 #define MPL_BIND_CLASS_H

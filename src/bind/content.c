@@ -17,7 +17,8 @@ void mpl_content_drop(mpl_off message) {
   mpl_object_bury();
 }
 
-/* Makes a message of bytes in pieces and references, in the hand. MPL_OK, MPL_NOMEM or MPL_DAMAGED. */
+/* Makes a message of bytes in pieces and references, in the hand. MPL_OK, MPL_NOMEM or
+   MPL_DAMAGED. */
 enum mpl_status mpl_content_message(const struct mpl_piece *pieces, size_t npieces, size_t size,
                                   const uint64_t *refs, size_t nrefs, mpl_off *message) {
   enum mpl_status s = mpl_message_new(size, nrefs, message);
@@ -39,8 +40,8 @@ void mpl_content_decode(lua_State *L, mpl_off message) {
                    mpl_load64_rlx(&m->nrefs));
 }
 
-/* Encodes the value at idx: as bytes into `bytes`, or as a message. Raises if it cannot be sent or there
-   is no memory. */
+/* Encodes the value at idx: as bytes into `bytes`, or as a message. Raises if it cannot be sent or
+   there is no memory. */
 void mpl_content_take(lua_State *L, int idx, unsigned char bytes[MPL_VALUE_INLINE],
                       struct mpl_value *v) {
   struct mpl_codec_out out;

@@ -1,8 +1,8 @@
 /*
 ** Values on their way between Lua and structures that hold encoded values.
 **
-** A small value without references is bytes in private memory; any other is a message in the caller's
-** hand.
+** A small value without references is bytes in private memory; any other is a message in the
+** caller's hand.
 */
 #ifndef MPL_BIND_CONTENT_H
 #define MPL_BIND_CONTENT_H

@@ -1,8 +1,9 @@
 /*
-** See finish.h. The Lua function given to `at_exit` runs exit handlers and waits for the children; it
-** is called by whoever comes first: the host after the script, os.exit, the closing of the state (the
-** only notice that a stock Lua gives). For what bypasses all of them there is a handler of the C library,
-** which at least leaves no child behind. A child that is a Process ends by _exit and sees none of this.
+** See finish.h. The Lua function given to `at_exit` runs exit handlers and waits for the children;
+** it is called by whoever comes first: the host after the script, os.exit, the closing of the state
+** (the only notice that a stock Lua gives). For what bypasses all of them there is a handler of the
+** C library, which at least leaves no child behind. A child that is a Process ends by _exit and
+** sees none of this.
 */
 #include "bind/finish.h"
 
@@ -34,8 +35,9 @@ static void leave_no_child(void) {
   if (s == MPL_DEADLOCK) mpl_exit_interrupt_children();
 }
 
-/* Calls the function given to `at_exit`, if there is one, with its arguments: whether the program was
-   interrupted, and whether it failed. A lua_CFunction, to be called protected; an interrupt and errors pass through. */
+/* Calls the function given to `at_exit`, if there is one, with its arguments: whether the program
+   was interrupted, and whether it failed. A lua_CFunction, to be called protected; an interrupt and
+   errors pass through. */
 int mpl_finish_run(lua_State *L) {
   lua_settop(L, 2);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &finish_key) != LUA_TFUNCTION) return 0;
@@ -52,8 +54,8 @@ static int state_closes(lua_State *L) {
   return replaced ? 0 : mpl_finish_run(L);
 }
 
-/* at_exit(f): f(interrupted, failed) is called before the program ends, perhaps more than once. Given again, it is
-   called before the finalizers of all objects made until then. */
+/* at_exit(f): f(interrupted, failed) is called before the program ends, perhaps more than once.
+   Given again, it is called before the finalizers of all objects made until then. */
 int mpl_finish_at_exit(lua_State *L) {
   static bool registered;
   luaL_checktype(L, 1, LUA_TFUNCTION);

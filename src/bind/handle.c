@@ -9,8 +9,8 @@
 #include "bind/args.h"
 #include "shm/reflist.h"
 
-/* Registry keys: the handles of this process by id, weak; and the metatables of handle classes, as a
-   set and by type. */
+/* Registry keys: the handles of this process by id, weak; and the metatables of handle classes, as
+   a set and by type. */
 static const char handles_key, classes_key;
 
 static const struct mpl_class *class_of[MPL_TYPE_COUNT];
@@ -27,8 +27,8 @@ void mpl_handle_open(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &classes_key);
 }
 
-/* Makes the methods, on top of the stack, known as a module, and pops them: error messages find their
-   names there when a call has none, as in pcall(q.put, q), and the codec finds them, too. */
+/* Makes the methods, on top of the stack, known as a module, and pops them: error messages find
+   their names there when a call has none, as in pcall(q.put, q), and the codec finds them, too. */
 static void name_methods(lua_State *L, const char *class_name) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_pushfstring(L, "process.%s", class_name);
@@ -37,8 +37,8 @@ static void name_methods(lua_State *L, const char *class_name) {
   lua_pop(L, 2);
 }
 
-/* Pushes what tostring says of an object whose manager was shut down; false, and nothing, if it was not.
-   Such an object can be printed, but not what is in it. */
+/* Pushes what tostring says of an object whose manager was shut down; false, and nothing, if it was
+   not. Such an object can be printed, but not what is in it. */
 bool mpl_handle_push_over(lua_State *L, const struct mpl_handle *h) {
   if (h->body == NULL || !mpl_life_is_over(h->body)) return false;
   lua_pushfstring(L, "<%s: %s>", h->class->name, mpl_args_text(MPL_ENDED));
@@ -99,15 +99,15 @@ void mpl_handle_own(lua_State *L, struct mpl_handle *h, enum mpl_object_type typ
   lua_pop(L, 1);
 }
 
-/* The object of the handle on top of the stack was made with another one, which is a part of it: whoever
-   keeps it for a manager finds its id as the handle's user value. */
+/* The object of the handle on top of the stack was made with another one, which is a part of it:
+   whoever keeps it for a manager finds its id as the handle's user value. */
 void mpl_handle_part(lua_State *L, uint64_t id) {
   lua_pushinteger(L, (lua_Integer)id);
   lua_setiuservalue(L, -2, 1);
 }
 
-/* Labels a new object for reports: by the `name` in the table at `options`, else by the place in the script
-   that makes it, and a number, as several may be made in one place. */
+/* Labels a new object for reports: by the `name` in the table at `options`, else by the place in
+   the script that makes it, and a number, as several may be made in one place. */
 void mpl_handle_label(lua_State *L, uint64_t id, int options) {
   char label[MPL_OBJECT_LABEL];
   int top = lua_gettop(L);

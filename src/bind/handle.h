@@ -1,10 +1,10 @@
 /*
 ** Handles: how Lua holds shared objects.
 **
-** A handle is a userdata with the id of an object; a process has one for each object it knows, so that
-** equal objects are the same value. While a handle is reachable its process holds a reference to the
-** object. Handles are copied by a fork, as the references are. A class may keep a Lua value in the handle's user
-** value.
+** A handle is a userdata with the id of an object; a process has one for each object it knows, so
+** that equal objects are the same value. While a handle is reachable its process holds a reference
+** to the object. Handles are copied by a fork, as the references are. A class may keep a Lua value
+** in the handle's user value.
 */
 #ifndef MPL_BIND_HANDLE_H
 #define MPL_BIND_HANDLE_H
@@ -26,7 +26,8 @@ struct mpl_handle {
 void mpl_handle_open(lua_State *L);
 void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_class *class);
 struct mpl_handle *mpl_handle_new(lua_State *L, enum mpl_object_type type);
-void mpl_handle_own(lua_State *L, struct mpl_handle *handle, enum mpl_object_type type, uint64_t id);
+void mpl_handle_own(lua_State *L, struct mpl_handle *handle, enum mpl_object_type type,
+                    uint64_t id);
 void mpl_handle_part(lua_State *L, uint64_t id);
 void mpl_handle_label(lua_State *L, uint64_t id, int options);
 int mpl_handle_gc(lua_State *L);
@@ -34,8 +35,8 @@ int mpl_handle_dead(lua_State *L);
 int mpl_handle_over(lua_State *L);
 bool mpl_handle_push_over(lua_State *L, const struct mpl_handle *handle);
 
-/* In a method: the handle at 1, which must be of this class. Quicker than mpl_class_self: a full userdata
-   of this size that begins with the address of the class is a handle of the class. */
+/* In a method: the handle at 1, which must be of this class. Quicker than mpl_class_self: a full
+   userdata of this size that begins with the address of the class is a handle of the class. */
 static inline struct mpl_handle *mpl_handle_self(lua_State *L, const struct mpl_class *class) {
   struct mpl_handle *h = lua_touserdata(L, 1);
   if (h == NULL || lua_rawlen(L, 1) != sizeof *h || h->class != class) mpl_class_wrong_self(L, 1);

@@ -39,7 +39,8 @@ void mpl_hold_open(lua_State *L) {
   mpl_class_register(L, &held_class);
 }
 
-/* With the lock at 1 and its timeout at 2: pushes the held value, or nil, and what `acquire` said. */
+/* With the lock at 1 and its timeout at 2: pushes the held value, or nil, and what `acquire`
+   said. */
 static void hold(lua_State *L) {
   struct held *h = lua_newuserdatauv(L, sizeof *h, 1);
   h->holder = 0;
@@ -61,8 +62,8 @@ static void hold(lua_State *L) {
   lua_remove(L, -2);
 }
 
-/* lock:hold([timeout]): a value that releases when it is closed, and "abandoned" where acquire says so;
-   nil, "timeout". */
+/* lock:hold([timeout]): a value that releases when it is closed, and "abandoned" where acquire says
+   so; nil, "timeout". */
 int mpl_hold_hold(lua_State *L) {
   mpl_class_self(L, 1);
   mpl_args_end(L, 2);

@@ -19,8 +19,8 @@
 /* Registry key: the last error raised, to tell it from others with the same text. */
 static const char error_key;
 
-/* The coroutine whose code runs. Read by the signal handler, which may find it a moment old: the hook
-   then strikes when that coroutine goes on. */
+/* The coroutine whose code runs. Read by the signal handler, which may find it a moment old: the
+   hook then strikes when that coroutine goes on. */
 static lua_State *volatile running;
 
 static bool own; /* the last one was meant for this process alone */
@@ -72,8 +72,8 @@ static void hook(lua_State *L, lua_Debug *where) {
   if (mpl_signal_pending(MPL_SIGNAL_TASK)) raise_task(L);
 }
 
-/* Signal handler: lua_sethook is the one function of Lua that may be called in one, and its like that
-   only read what it sets. */
+/* Signal handler: lua_sethook is the one function of Lua that may be called in one, and its like
+   that only read what it sets. */
 static void on_interrupt(void) {
   lua_State *L = running;
   if (L == NULL) return;
@@ -107,7 +107,8 @@ bool mpl_interrupt_is(lua_State *L, int idx) {
   return is;
 }
 
-/* The last interrupt was raised where its error could not be passed on: it will be raised once more. */
+/* The last interrupt was raised where its error could not be passed on: it will be raised once
+   more. */
 void mpl_interrupt_again(void) {
   if (own && mpl_self != NULL) mpl_store64_rlx(&mpl_self->interrupt, MPL_SLOT_INTERRUPT_OWN);
   raise(SIGINT);
@@ -138,8 +139,8 @@ static int resume(lua_State *L) {
   return n;
 }
 
-/* The call of a wrapped coroutine failed with the error on top of co: closes it, and lets the error go
-   on in L, with the position of the caller if it is a string. */
+/* The call of a wrapped coroutine failed with the error on top of co: closes it, and lets the error
+   go on in L, with the position of the caller if it is a string. */
 static int wrap_failed(lua_State *L, lua_State *co) {
   int status = lua_status(co);
   if (status != LUA_OK && status != LUA_YIELD) {
@@ -183,8 +184,8 @@ static int wrap(lua_State *L) {
   return 1;
 }
 
-/* From now on SIGINT interrupts the code that L's state runs. May be called again; the last state is
-   the one that is interrupted. */
+/* From now on SIGINT interrupts the code that L's state runs. May be called again; the last state
+   is the one that is interrupted. */
 void mpl_interrupt_open(lua_State *L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   running = lua_tothread(L, -1);

@@ -123,8 +123,8 @@ static enum mpl_status run_append(struct mpl_list_call *call) {
   return mpl_list_insert(call->list, MPL_LIST_THREAD, INT64_MAX, &call->value, &call->op.wait);
 }
 
-/* How many elements the table at idx has: its `n`, where a hole would be an error, or its length.
-   */
+/* How many elements the table at idx has: its `n`, where a hole would be an error, or its
+   length. */
 static lua_Integer length(lua_State *L, int idx) {
   lua_Integer n = lua_getfield(L, idx, "n") == LUA_TNUMBER && lua_isinteger(L, -1)
                       ? lua_tointeger(L, -1)

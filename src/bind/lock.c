@@ -39,8 +39,8 @@ static void pass_on(void *body) {
 
 const struct mpl_acquire_kind mpl_acquire_lock = {attempt, pass_on};
 
-/* lock:acquire([block][, timeout]): true; true, "abandoned" if the last holder ended without releasing
-   it; false, "timeout". */
+/* lock:acquire([block][, timeout]): true; true, "abandoned" if the last holder ended without
+   releasing it; false, "timeout". */
 static int lock_acquire(lua_State *L) {
   struct mpl_lock *lock = self(L);
   int64_t deadline = mpl_acquire_deadline(L);
@@ -64,8 +64,8 @@ static int lock_locked(lua_State *L) {
   return 1;
 }
 
-/* lock:abandoned(): whether its holder ended without releasing it, or the present holder took it over
-   from such a one. */
+/* lock:abandoned(): whether its holder ended without releasing it, or the present holder took it
+   over from such a one. */
 static int lock_abandoned(lua_State *L) {
   lua_pushboolean(L, mpl_lock_info_of(self(L)).abandoned);
   return 1;

@@ -18,7 +18,8 @@ static struct mpl_manager *self(lua_State *L) {
   return h->body;
 }
 
-/* Manager([{name=}]): one that keeps nothing. Its handle's user value says which process made it. */
+/* Manager([{name=}]): one that keeps nothing. Its handle's user value says which process made
+   it. */
 static int manager_new(lua_State *L) {
   static const char *const known[] = {"name", NULL};
   mpl_args_end(L, 1);
@@ -38,8 +39,8 @@ static int manager_new(lua_State *L) {
 ** Making what it keeps
 */
 
-/* Raises the error on top again, with the place of the caller in front of it: the constructor was called
-   from C and could not tell. Want of memory is known by the very value. */
+/* Raises the error on top again, with the place of the caller in front of it: the constructor was
+   called from C and could not tell. Want of memory is known by the very value. */
 static int raise_again(lua_State *L, int status) {
   if (lua_type(L, -1) == LUA_TSTRING && !mpl_args_lacked_memory(L, status)) {
     luaL_where(L, 1);
@@ -89,7 +90,8 @@ static int manager_kind(lua_State *L) {
 ** Its end
 */
 
-/* m:shutdown(): from now on all that it made is refused, in every process. A second one does nothing. */
+/* m:shutdown(): from now on all that it made is refused, in every process. A second one does
+   nothing. */
 static int manager_shutdown(lua_State *L) {
   struct mpl_manager *manager = self(L);
   mpl_args_end(L, 1);
@@ -97,13 +99,14 @@ static int manager_shutdown(lua_State *L) {
   return s == MPL_OK ? 0 : mpl_args_raise(L, s);
 }
 
-/* manager_over(object): what tostring says of a shared object whose manager was shut down, else nil; for
-   classes that are shown in Lua. */
+/* manager_over(object): what tostring says of a shared object whose manager was shut down, else
+   nil; for classes that are shown in Lua. */
 static int manager_over(lua_State *L) {
   return mpl_handle_id(L, 1) != 0 && mpl_handle_push_over(L, lua_touserdata(L, 1));
 }
 
-/* The end of a scope that a fork has copied is not the end of the scope in the process that made it. */
+/* The end of a scope that a fork has copied is not the end of the scope in the process that made
+   it. */
 static int manager_close(lua_State *L) {
   struct mpl_manager *manager = self(L);
   bool made = lua_getiuservalue(L, 1, 1) == LUA_TNUMBER;

@@ -2,8 +2,8 @@
 ** The list of C modules, and what opens their parts.
 **
 ** Every luaopen function of this layer is entered in module.c and nowhere else. The host makes them
-** known to `require` with mpl_module_preload; under a stock Lua the same functions are found by name in
-** process.so. `process.core` holds what the Lua sources under lua/process build upon.
+** known to `require` with mpl_module_preload; under a stock Lua the same functions are found by
+** name in process.so. `process.core` holds what the Lua sources under lua/process build upon.
 */
 #ifndef MPL_BIND_MODULE_H
 #define MPL_BIND_MODULE_H

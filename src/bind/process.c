@@ -1,6 +1,6 @@
 /*
-** What the Process class (lua/process/class.lua) is made of: starting a child, and the handle that its
-** parent has of it.
+** What the Process class (lua/process/class.lua) is made of: starting a child, and the handle that
+** its parent has of it.
 */
 #include <errno.h>
 #include <signal.h>
@@ -29,7 +29,8 @@ struct child_handle {
 /* The child's record. Callers have made sure that it is a child of this very process. */
 static struct mpl_child *self(lua_State *L) {
   struct child_handle *h = mpl_class_self(L, 1);
-  luaL_argcheck(L, h->child != NULL && mpl_child_is_mine(h->child), 1, "not a child of this process");
+  luaL_argcheck(L, h->child != NULL && mpl_child_is_mine(h->child), 1,
+                "not a child of this process");
   return h->child;
 }
 
@@ -37,8 +38,8 @@ static struct mpl_child *self(lua_State *L) {
 ** Starting
 */
 
-/* Registry key: whether the last uncaught error was an interrupt. An address, unlike a name, is found
-   without memory. */
+/* Registry key: whether the last uncaught error was an interrupt. An address, unlike a name, is
+   found without memory. */
 static const char interrupted_key;
 
 static int message_handler(lua_State *L) {
@@ -61,8 +62,8 @@ static bool was_interrupted(lua_State *L) {
   return is;
 }
 
-/* Prints an uncaught error of this child. An interrupt that concerns the whole program is reported by
-   the main program, once; one sent to this process alone is reported here. */
+/* Prints an uncaught error of this child. An interrupt that concerns the whole program is reported
+   by the main program, once; one sent to this process alone is reported here. */
 static void report(lua_State *L) {
   if (was_interrupted(L) && !mpl_interrupt_is_own()) return;
   fflush(stdout);
@@ -74,8 +75,8 @@ static void report(lua_State *L) {
 /* Positions of the arguments of `start`. */
 enum { HANDLE = 1, BODY, FINISH, NAME, DAEMON, FIRST_ARGUMENT };
 
-/* The whole life of a child: the body with its arguments, which may give an exit code, then `finish`. An
-   error is reported and gives 1. */
+/* The whole life of a child: the body with its arguments, which may give an exit code, then
+   `finish`. An error is reported and gives 1. */
 _Noreturn static void live(lua_State *L) {
   int code = 0, top = lua_gettop(L), handler = top + 1;
   bool interrupted = false;
@@ -109,9 +110,9 @@ static int process_child(lua_State *L) {
   return 1;
 }
 
-/* start(handle, body, finish, name, daemon, ...): forks. In the child body(...) may give an exit code,
-   finish(interrupted) ends what it has begun, and nothing returns. In the parent true, and the handle is the
-   child's; nil, message. */
+/* start(handle, body, finish, name, daemon, ...): forks. In the child body(...) may give an exit
+   code, finish(interrupted) ends what it has begun, and nothing returns. In the parent true, and
+   the handle is the child's; nil, message. */
 static int process_start(lua_State *L) {
   struct child_handle *h = mpl_class_self(L, HANDLE);
   luaL_checktype(L, BODY, LUA_TFUNCTION);
@@ -187,7 +188,8 @@ static int child_signal(lua_State *L) {
   return 0;
 }
 
-/* child:sentinel(): a descriptor that polls readable once the child has ended; nil, message, errno. */
+/* child:sentinel(): a descriptor that polls readable once the child has ended; nil, message,
+   errno. */
 static int child_sentinel(lua_State *L) {
   int fd = mpl_child_pidfd(self(L));
   if (fd < 0) return luaL_fileresult(L, 0, "sentinel");
@@ -209,8 +211,8 @@ static const luaL_Reg methods[] = {{"pid", child_pid},           {"exitcode", ch
 static const luaL_Reg metamethods[] = {{"__gc", child_close}, {NULL, NULL}};
 static const struct mpl_class child_class = {"Child", methods, metamethods};
 
-/* The record of the child whose handle stands at idx; NULL if that is none, or not of a child of this
-   process. */
+/* The record of the child whose handle stands at idx; NULL if that is none, or not of a child of
+   this process. */
 struct mpl_child *mpl_process_child(lua_State *L, int idx) {
   if (!mpl_class_is(L, idx, &child_class)) return NULL;
   struct child_handle *h = lua_touserdata(L, idx);
@@ -262,7 +264,8 @@ static int process_member(lua_State *L) {
   return 2;
 }
 
-/* join(identity[, timeout]): waits for the end of any process of the program. true; nil, "timeout". */
+/* join(identity[, timeout]): waits for the end of any process of the program. true; nil,
+   "timeout". */
 static int process_join(lua_State *L) {
   uint64_t ident = (uint64_t)luaL_checkinteger(L, 1);
   int64_t deadline = mpl_args_timeout(L, 2);

@@ -93,7 +93,8 @@ int mpl_queue_refused(lua_State *L, const char *word) {
   return 2;
 }
 
-/* An item in pieces may wait for room while Lua runs; then none of its pieces may be a string of Lua's. */
+/* An item in pieces may wait for room while Lua runs; then none of its pieces may be a string of
+   Lua's. */
 _Static_assert(MPL_QUEUE_INLINE < MPL_CODEC_INPLACE, "a waiting item must be a copy");
 
 /* Encodes the value at idx into an item for q; `out` must be released when the item has been put or
@@ -104,8 +105,8 @@ static void make_item(lua_State *L, int idx, const struct mpl_queue *q, struct m
   *item = (struct mpl_queue_item){
       .pieces = out->pieces, .npieces = out->npieces, .size = out->size};
   if (out->size <= MPL_QUEUE_INLINE && out->nrefs == 0 && q->kind == 0) return;
-  enum mpl_status s = mpl_content_message(out->pieces, out->npieces, out->size, out->refs, out->nrefs,
-                                        &item->message);
+  enum mpl_status s = mpl_content_message(out->pieces, out->npieces, out->size, out->refs,
+                                          out->nrefs, &item->message);
   mpl_codec_release(out);
   if (s != MPL_OK) mpl_args_raise(L, s);
 }
@@ -215,12 +216,13 @@ void mpl_queue_give_back(struct mpl_queue *q, const struct mpl_queue_batch *batc
     mpl_queue_task_return(q, message);
     return;
   }
-  if (message == 0 && mpl_content_message(&piece, 1, piece.size, NULL, 0, &message) != MPL_OK) return;
+  if (message == 0 && mpl_content_message(&piece, 1, piece.size, NULL, 0, &message) != MPL_OK)
+    return;
   if (mpl_queue_unget(q, message) != MPL_OK) mpl_content_drop(message);
 }
 
-/* Whether decoding, which ended with this status, failed for something that is not the item's fault: want of
-   memory, or an interrupt. */
+/* Whether decoding, which ended with this status, failed for something that is not the item's
+   fault: want of memory, or an interrupt. */
 bool mpl_queue_fault_is_ours(lua_State *L, int status) {
   return mpl_args_lacked_memory(L, status) || (status != LUA_OK && mpl_interrupt_is(L, -1));
 }
@@ -318,7 +320,8 @@ static int next_item(lua_State *L) {
   return n == 2 ? 0 : n;
 }
 
-/* q:items(): for v in q:items() do … end, until the queue is closed. A value nil ends the loop, too. */
+/* q:items(): for v in q:items() do … end, until the queue is closed. A value nil ends the loop,
+   too. */
 static int queue_items(lua_State *L) {
   mpl_queue_self(L);
   mpl_args_end(L, 1);
@@ -358,8 +361,8 @@ static int queue_full(lua_State *L) {
   return 1;
 }
 
-/* q:shutdown([immediate]): for every process, puts fail with "closed" from now on, and gets when the
-   queue is empty; `immediate` drops what is in it. */
+/* q:shutdown([immediate]): for every process, puts fail with "closed" from now on, and gets when
+   the queue is empty; `immediate` drops what is in it. */
 static int queue_shutdown(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
   mpl_args_end(L, 2);

@@ -1,8 +1,8 @@
 /*
 ** Queue:put_many and Queue:get_many: many items under one lock and with one wake-up.
 **
-** put_many encodes all values into private memory before it puts the first, so that a value that cannot
-** be sent is an error and nothing has been put.
+** put_many encodes all values into private memory before it puts the first, so that a value that
+** cannot be sent is an error and nothing has been put.
 */
 #include <string.h>
 
@@ -122,7 +122,8 @@ struct put_many {
   struct mpl_piece piece[MPL_QUEUE_BATCH];
 };
 
-/* Prepares items from `next` on. Large ones, and those with references, become messages in the hand. */
+/* Prepares items from `next` on. Large ones, and those with references, become messages in the
+   hand. */
 static enum mpl_status prepare(struct put_many *p) {
   const struct encoded *items = (const struct encoded *)(const void *)p->all->items.data;
   const uint64_t *refs = (const uint64_t *)(const void *)p->all->refs.data;
@@ -134,8 +135,8 @@ static enum mpl_status prepare(struct put_many *p) {
     *item = (struct mpl_queue_item){.pieces = &p->piece[p->n], .npieces = 1, .size = e->size};
     if (e->size <= MPL_QUEUE_INLINE && e->nrefs == 0 && p->q->kind == 0) continue;
     if (messages++ == MPL_QUEUE_MESSAGES) break;
-    enum mpl_status s =
-        mpl_content_message(&p->piece[p->n], 1, e->size, refs + e->refs_at, e->nrefs, &item->message);
+    enum mpl_status s = mpl_content_message(item->pieces, 1, e->size, refs + e->refs_at, e->nrefs,
+                                            &item->message);
     if (s != MPL_OK) return s;
   }
   return MPL_OK;
@@ -200,8 +201,8 @@ static lua_Integer list_length(lua_State *L) {
   return lua_tointeger(L, -1);
 }
 
-/* q:put_many(list[, block[, timeout]]): puts the values of a list (with its field n, nils included) in
-   their order. true; or nil, "full" or "closed", and how many were put. */
+/* q:put_many(list[, block[, timeout]]): puts the values of a list (with its field n, nils included)
+   in their order. true; or nil, "full" or "closed", and how many were put. */
 int mpl_queue_put_many(lua_State *L) {
   struct put_many p;
   p.q = mpl_queue_self(L);
@@ -269,9 +270,10 @@ static void give_back(struct get_many *g, int first) {
   for (int i = g->batch.n - 1; i >= first; i--) mpl_queue_give_back(g->q, &g->batch, i);
 }
 
-/* Decodes a batch into the list at `list`. If an item cannot be decoded the rest goes back to the queue.
-   What comes before it is enough if there is anything: the item goes back, too, and fails when it is got
-   again; else the error is raised, and the item is lost unless it was memory that failed, or an interrupt. */
+/* Decodes a batch into the list at `list`. If an item cannot be decoded the rest goes back to the
+   queue. What comes before it is enough if there is anything: the item goes back, too, and fails
+   when it is got again; else the error is raised, and the item is lost unless it was memory that
+   failed, or an interrupt. */
 static void take_batch(lua_State *L, struct get_many *g, int list) {
   g->decoded = 0;
   lua_pushcfunction(L, decode_batch);

@@ -59,8 +59,8 @@ static int semaphore_new(lua_State *L) {
   return make(L, false);
 }
 
-/* BoundedSemaphore([n | {value=, name=}]): one that cannot get more tokens than it was made with.
-   */
+/* BoundedSemaphore([n | {value=, name=}]): one that cannot get more tokens than it was made
+   with. */
 static int bounded_new(lua_State *L) {
   return make(L, true);
 }

@@ -1,8 +1,8 @@
 /*
 ** What there is in shared memory: process.stats(), and the list of objects that MPL_LEAKS asks for.
 **
-** Everything is first copied, partly under the object lock, into a userdata, and only then made into Lua
-** tables: nothing throws under a lock, and nothing is lost if memory runs out.
+** Everything is first copied, partly under the object lock, into a userdata, and only then made
+** into Lua tables: nothing throws under a lock, and nothing is lost if memory runs out.
 */
 #include <string.h>
 
@@ -94,8 +94,8 @@ static void push_kinds(lua_State *L) {
   const struct inventory *all = take_inventory(L);
   for (uint64_t i = 0; i < all->n; i++) count[all->found[i].type]++;
   lua_createtable(L, 0, MPL_TYPE_COUNT);
-  for (int type = MPL_TYPE_NONE + 1; type < MPL_TYPE_COUNT; type++)
-    if (count[type] > 0) set_integer(L, mpl_object_ops_of((enum mpl_object_type)type)->name, count[type]);
+  for (enum mpl_object_type type = MPL_TYPE_NONE + 1; type < MPL_TYPE_COUNT; type++)
+    if (count[type] > 0) set_integer(L, mpl_object_ops_of(type)->name, count[type]);
   lua_remove(L, -2);
 }
 
@@ -132,8 +132,8 @@ static void push_processes(lua_State *L) {
 }
 
 /* stats(): {arena = {used, populated, cap}, objects = {kind = n}, processes = list, recovered,
-   rolled_back}: bytes of shared memory, objects by kind, the living processes (see push_process), how many
-   were cleaned up after, sections rolled back. */
+   rolled_back}: bytes of shared memory, objects by kind, the living processes (see push_process),
+   how many were cleaned up after, sections rolled back. */
 static int stats(lua_State *L) {
   mpl_recover_all();
   mpl_reflist_sweep();

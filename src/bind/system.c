@@ -20,7 +20,8 @@ static int system_now(lua_State *L) {
   return 1;
 }
 
-/* sleep(seconds): 0 or less does not sleep. An interrupt raises; other signals do not shorten it. */
+/* sleep(seconds): 0 or less does not sleep. An interrupt raises; other signals do not shorten
+   it. */
 static int system_sleep(lua_State *L) {
   luaL_checknumber(L, 1);
   mpl_args_end(L, 1);

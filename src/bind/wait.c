@@ -64,7 +64,8 @@ static bool is_ready(struct wait *w, const struct thing *t) {
     case TASKS: return mpl_tasks_is_ready(t->tasks);
     case QUEUE:
       if (is_over(w, t->queue)) return true;
-      if (t->queue->kind != 0 && mpl_queue_tasks_refresh(t->queue)) return mpl_queue_size(t->queue) > 0;
+      if (t->queue->kind != 0 && mpl_queue_tasks_refresh(t->queue))
+        return mpl_queue_size(t->queue) > 0;
       return mpl_queue_is_ready(t->queue);
     case CHILD: return mpl_child_ended(t->child);
     case MEMBER: return !mpl_slot_ident_lives(t->ident);
@@ -86,8 +87,12 @@ static int look(struct wait *w) {
 /* The queue with this id, of whatever kind; NULL if it is none. */
 static struct mpl_queue *queue_of(uint64_t id) {
   enum mpl_object_type type = mpl_object_type_of(id);
-  bool is = type == MPL_TYPE_QUEUE || type == MPL_TYPE_JOINABLE_QUEUE || type == MPL_TYPE_SIMPLE_QUEUE;
-  return is ? mpl_object_body(id, type) : NULL;
+  switch (type) {
+    case MPL_TYPE_QUEUE:
+    case MPL_TYPE_JOINABLE_QUEUE:
+    case MPL_TYPE_SIMPLE_QUEUE: return mpl_object_body(id, type);
+    default: return NULL;
+  }
 }
 
 static void add(struct wait *w, struct mpl_ec *ec) {
@@ -189,10 +194,10 @@ static int push_ready(lua_State *L, const struct wait *w) {
   return 1;
 }
 
-/* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout; nil, the index of
-   one that cannot be waited for, and why; nil and text if one must not be used any more. Elements: events,
-   queues, connections, children (handles of
-   core.child), descriptors (integers), identities of other processes (as strings). */
+/* wait(list[, timeout]): the indices of the elements that are ready, none at the timeout; nil, the
+   index of one that cannot be waited for, and why; nil and text if one must not be used any more.
+   Elements: events, queues, connections, children (handles of core.child), descriptors (integers),
+   identities of other processes (as strings). */
 static int wait(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   int64_t deadline = mpl_args_timeout(L, 2);

@@ -35,7 +35,8 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
 }
 
 void mpl_keep_register(void) {
-  static const struct mpl_object_ops ops = {.name = "Snapshot", .dismantle = dismantle, .walk = walk};
+  static const struct mpl_object_ops ops = {.name = "Snapshot", .dismantle = dismantle,
+                                            .walk = walk};
   mpl_object_register(MPL_TYPE_KEEP, &ops);
 }
 
@@ -52,8 +53,8 @@ enum mpl_status mpl_keep_new(uint64_t room, uint64_t *id) {
   return mpl_object_new(MPL_TYPE_KEEP, size, init, &room, id);
 }
 
-/* Adds shares of n messages of a structure whose lock the caller holds, with no section open. Nobody
-   else has the keep. MPL_OK or MPL_DAMAGED. */
+/* Adds shares of n messages of a structure whose lock the caller holds, with no section open.
+   Nobody else has the keep. MPL_OK or MPL_DAMAGED. */
 enum mpl_status mpl_keep_add(struct mpl_keep *keep, const mpl_off *message, uint64_t n) {
   struct mpl_robust *lock = &mpl_super()->objects.lock;
   uint64_t count = mpl_load64_rlx(&keep->count);

@@ -1,6 +1,6 @@
 /*
-** A keep: shares of messages that a snapshot of a structure refers to, for as long as somebody reads
-** the snapshot. An object, so that the shares of a reader that dies are given back.
+** A keep: shares of messages that a snapshot of a structure refers to, for as long as somebody
+** reads the snapshot. An object, so that the shares of a reader that dies are given back.
 */
 #ifndef MPL_DS_KEEP_H
 #define MPL_DS_KEEP_H

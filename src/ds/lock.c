@@ -27,9 +27,9 @@ enum mpl_status mpl_lock_new(uint64_t *id) {
   return mpl_object_new(MPL_TYPE_LOCK, sizeof(struct mpl_lock), NULL, NULL, id);
 }
 
-/* Wakes one waiter, who then watches the life of the present holder. As long as anybody waits, at least
-   one does: the first to come, the one woken by whoever took the lock after a sleep, or the one woken by
-   a watcher that gave up. When the holder dies the kernel wakes it. */
+/* Wakes one waiter, who then watches the life of the present holder. As long as anybody waits, at
+   least one does: the first to come, the one woken by whoever took the lock after a sleep, or the
+   one woken by a watcher that gave up. When the holder dies the kernel wakes it. */
 static void hand_watch_on(struct mpl_lock *lock) {
   if (mpl_ec_awaited(&lock->released)) mpl_ec_wake(&lock->released, 1);
 }
@@ -97,8 +97,8 @@ enum mpl_status mpl_lock_look(struct mpl_lock *lock, struct mpl_wait *w) {
   return mpl_slot_ident_lives(found & IDENT) ? blocked(lock, found, w) : MPL_OK;
 }
 
-/* Releases somebody else's lock. Waiters watch the holder's life, not the caller's: should it die before
-   it has woken them, its journal says whom to wake. */
+/* Releases somebody else's lock. Waiters watch the holder's life, not the caller's: should it die
+   before it has woken them, its journal says whom to wake. */
 static enum mpl_status release_for(struct mpl_lock *lock, uint64_t found) {
   mpl_tx_wake(&lock->released, 1);
   while (found != 0) {
@@ -121,14 +121,14 @@ enum mpl_status mpl_lock_release(struct mpl_lock *lock) {
   return MPL_OK;
 }
 
-/* A waiter gives up. It may have been woken for nothing, or have been the one who watches the holder: the
-   next waiter is woken for it. */
+/* A waiter gives up. It may have been woken for nothing, or have been the one who watches the
+   holder: the next waiter is woken for it. */
 void mpl_lock_pass_on(struct mpl_lock *lock) {
   hand_watch_on(lock);
 }
 
-/* Who holds it. `abandoned`: its holder ended without releasing it, or the present holder took it over
-   from such a one. Stale as soon as it is known. */
+/* Who holds it. `abandoned`: its holder ended without releasing it, or the present holder took it
+   over from such a one. Stale as soon as it is known. */
 struct mpl_lock_info mpl_lock_info_of(struct mpl_lock *lock) {
   uint64_t v = mpl_load64_acq(&lock->word);
   return (struct mpl_lock_info){

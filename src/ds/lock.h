@@ -1,13 +1,13 @@
 /*
-** The lock that scripts use. Any process may release it, so it is not a mutex but one word that names
-** its holder, taken by one compare-and-set, and an event count for those who wait.
+** The lock that scripts use. Any process may release it, so it is not a mutex but one word that
+** names its holder, taken by one compare-and-set, and an event count for those who wait.
 **
 ** The word: 0 is free. Otherwise
 **   bits 0-46   identity of the holding process (shm/slot.h)
 **   bit 47      taken from a holder that had ended without releasing it, and not released since
 **   bits 48-63  thread of the process
-** A holder that ended leaves the word as it is: the next one to come sees that the identity lives no
-** more and takes the lock over. Nobody has to clean up.
+** A holder that ended leaves the word as it is: the next one to come sees that the identity lives
+** no more and takes the lock over. Nobody has to clean up.
 */
 #ifndef MPL_DS_LOCK_H
 #define MPL_DS_LOCK_H
@@ -18,8 +18,8 @@
 struct mpl_lock {
   MPL_ALIGNED mpl_a64 word;
   struct mpl_ec released;
-  mpl_a32 handed_over; /* 1: was once released by another process than its holder's; never taken back */
-  mpl_a64 order;       /* how many locks the holder had taken before, ever; by the holder, for reports */
+  mpl_a32 handed_over; /* 1: was once released by another process than its holder's; for good */
+  mpl_a64 order;       /* how many locks the holder had taken before; by the holder, for reports */
 };
 
 struct mpl_lock_info {

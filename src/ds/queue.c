@@ -50,9 +50,9 @@ static enum mpl_status segment_new(uint64_t last_size, uint64_t need, mpl_off *o
 
 /*
 ** Sees to it that the record of `need` bytes, and a NEXT after it, fit behind *at in *tail. A new
-** segment is linked to the old one where nobody looks before the commit, and becomes the tail in the
-** open section; the first of a queue becomes the head, too, at which no getter looks before there is
-** an item.
+** segment is linked to the old one where nobody looks before the commit, and becomes the tail in
+** the open section; the first of a queue becomes the head, too, at which no getter looks before
+** there is an item.
 */
 static enum mpl_status tx_make_room(struct mpl_queue *q, mpl_off *tail, uint64_t *at,
                                     uint64_t need) {
@@ -98,8 +98,8 @@ static void write_record(mpl_off tail, uint64_t at, const struct mpl_queue_item 
   }
 }
 
-/* Puts items in sections of at most one new segment each: an inner section, the heap's, must not run
-   while one of the queue is open. *done counts what was committed. */
+/* Puts items in sections of at most one new segment each: an inner section, the heap's, must not
+   run while one of the queue is open. *done counts what was committed. */
 static enum mpl_status put_all(struct mpl_queue *q, const struct mpl_queue_item *items, int n,
                                int *done) {
   int i = 0;
@@ -278,8 +278,8 @@ static uint64_t available(struct mpl_queue *q, struct mpl_wait *w) {
 }
 
 /* The same for a queue that keeps account: what dead processes had taken is looked for if somebody
-   was cleaned up after since the last time, and before waiting. Fills *mine if there is something.
-   */
+   was cleaned up after since the last time, and before waiting. Fills *mine if there is
+   something. */
 static enum mpl_status available_tasks(struct mpl_queue *q, struct mpl_wait *w, uint64_t *n,
                                        struct mpl_taker **mine) {
   bool looked = mpl_queue_tasks_look(q, false);
@@ -371,7 +371,8 @@ static void drop_items(struct mpl_queue *q) {
 }
 
 /* For every process: puts fail from now on, gets fail once the queue is empty, or at once if
-   `immediate`, which also drops the items. MPL_OK, or MPL_SIGNAL, MPL_DAMAGED and it is as it was. */
+   `immediate`, which also drops the items. MPL_OK, or MPL_SIGNAL, MPL_DAMAGED and it is as it
+   was. */
 enum mpl_status mpl_queue_shutdown(struct mpl_queue *q, bool immediate) {
   enum mpl_status s = mpl_section_enter(&q->put_lock, MPL_NEVER);
   if (s != MPL_OK) return s;
@@ -430,7 +431,8 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
                  bool (*ref)(void *arg, uint64_t id), void *arg) {
   struct mpl_queue *q = body;
   uint64_t front = 0;
-  for (mpl_off m = mpl_load64_rlx(&q->front); m != 0; m = mpl_load64_rlx(&mpl_message_at(m)->next)) {
+  mpl_off m = mpl_load64_rlx(&q->front);
+  for (; m != 0; m = mpl_load64_rlx(&mpl_message_at(m)->next)) {
     if (!mpl_message_walk(m, visit, ref, arg)) return false;
     front++;
   }

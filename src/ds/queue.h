@@ -73,7 +73,7 @@ struct mpl_queue {
   MPL_ALIGNED struct mpl_ec not_full;
   MPL_ALIGNED mpl_a64 takers; /* first of them, 0: none */
   struct mpl_taker spare;     /* one that needs no memory */
-  uint64_t deaths_seen;       /* how many had been cleaned up after at the last look at the takers */
+  uint64_t deaths_seen;       /* how many the last look at the takers knew to be cleaned up after */
   mpl_a64 finished;           /* items ever finished; published */
   struct mpl_ec all_finished;
 };

@@ -180,8 +180,8 @@ static void drop(mpl_off message) {
 ** The dead
 */
 
-/* A dead taker goes. Its items go back to the front of the queue in one section, or are finished.
-   */
+/* A dead taker goes. Its items go back to the front of the queue in one section, or are
+   finished. */
 static void bereave(struct mpl_queue *q, mpl_a64 *link, mpl_off taker) {
   struct mpl_taker *t = taker_at(taker);
   bool back = (q->kind & MPL_QUEUE_REQUEUE) != 0 && mpl_load64_acq(&q->state) != MPL_QUEUE_EMPTIED;

@@ -1,6 +1,6 @@
 /*
-** A value on its way into or out of a dict or a list: encoded bytes (bind/codec.h), or a message that
-** lies in the caller's hand.
+** A value on its way into or out of a dict or a list: encoded bytes (bind/codec.h), or a message
+** that lies in the caller's hand.
 */
 #ifndef MPL_DS_VALUE_H
 #define MPL_DS_VALUE_H

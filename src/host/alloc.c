@@ -1,11 +1,11 @@
 /*
 ** The allocator of the host's Lua state: small blocks by size class, last in first out.
 **
-** After a fork every page that either process writes is copied once. Lua writes to small objects all
-** over its heap; kept together by size, the few that are in use at a time lie on few pages, and starting
-** a process costs half as many page faults as with the C library's allocator. Lua tells the size of what
-** it frees, so blocks carry no headers. Memory of small blocks is used again for blocks of its class and
-** never given back.
+** After a fork every page that either process writes is copied once. Lua writes to small objects
+** all over its heap; kept together by size, the few that are in use at a time lie on few pages, and
+** starting a process costs half as many page faults as with the C library's allocator. Lua tells
+** the size of what it frees, so blocks carry no headers. Memory of small blocks is used again for
+** blocks of its class and never given back.
 **
 ** One state, one thread: no lock.
 */

@@ -1,6 +1,6 @@
 /*
-** fork() of the program: stands in front of the C library's for everything that the program loads, so
-** that a fork by luaposix or another C module goes through mpl's fork procedure (proc/fork.c).
+** fork() of the program: stands in front of the C library's for everything that the program loads,
+** so that a fork by luaposix or another C module goes through mpl's fork procedure (proc/fork.c).
 */
 #include <sys/types.h>
 

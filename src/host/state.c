@@ -1,6 +1,6 @@
 /*
-** Making the host's Lua state: as luaL_newstate does, but with an allocator of its own, which cannot be
-** put into a state that has blocks already.
+** Making the host's Lua state: as luaL_newstate does, but with an allocator of its own, which
+** cannot be put into a state that has blocks already.
 */
 #include "host/state.h"
 

@@ -95,8 +95,8 @@ static int code_from_slot(uint64_t ident) {
   return said == 0 ? MPL_CHILD_CODE_UNKNOWN : (int)said - 1;
 }
 
-/* Cleans up after all children that are dead. They are not reaped: whoever goes through the table need
-   not fear for its records. */
+/* Cleans up after all children that are dead. They are not reaped: whoever goes through the table
+   need not fear for its records. */
 static void recover_all(void) {
   for (struct mpl_child *c = first; c != NULL; c = c->next) {
     if (mpl_slot_ident_lives(c->ident)) continue;
@@ -191,7 +191,8 @@ enum mpl_status mpl_child_join(struct mpl_child *child, int64_t deadline, uint32
   return s;
 }
 
-static enum mpl_status join_stranger(uint64_t ident, int64_t deadline, struct mpl_sleeper *sleeper) {
+static enum mpl_status join_stranger(uint64_t ident, int64_t deadline,
+                                     struct mpl_sleeper *sleeper) {
   for (int64_t nap = 0;;) {
     struct mpl_slot *slot = mpl_slot_find(ident);
     if (slot == NULL) return MPL_OK;
@@ -217,7 +218,8 @@ enum mpl_status mpl_child_join_stranger(uint64_t ident, int64_t deadline) {
   return s;
 }
 
-/* A descriptor that polls readable once the child has ended, the same at each call; -1 and errno. */
+/* A descriptor that polls readable once the child has ended, the same at each call; -1 and
+   errno. */
 int mpl_child_pidfd(struct mpl_child *child) {
   if (child->pidfd >= 0) return child->pidfd;
   child->pidfd = mpl_child_ended(child) ? mpl_os_ready_fd() : mpl_os_pidfd(child->pid);

@@ -1,10 +1,10 @@
 /*
 ** The child table: the processes that this process has forked.
 **
-** In private memory. A child is reaped with waitpid(pid), one by one and never by waitpid(-1), because
-** io.popen, luaposix and others have children too. A reaped child's slot is cleaned up at once.
-** After a fork the child's table is empty; the parent's records are still in memory, because Lua
-** values point at them, but are strangers' (mpl_child_is_mine).
+** In private memory. A child is reaped with waitpid(pid), one by one and never by waitpid(-1),
+** because io.popen, luaposix and others have children too. A reaped child's slot is cleaned up at
+** once. After a fork the child's table is empty; the parent's records are still in memory, because
+** Lua values point at them, but are strangers' (mpl_child_is_mine).
 */
 #ifndef MPL_PROC_CHILD_H
 #define MPL_PROC_CHILD_H

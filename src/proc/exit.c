@@ -2,9 +2,9 @@
 ** How processes end.
 **
 ** A process that ends ordinarily first ends its daemons and waits for its other children
-** (mpl_exit_join_children). A child then leaves by mpl_exit_child: it flushes its streams, gives back
-** what it holds and is gone by _exit, so that nothing of its parent's runs in it: no exit handlers,
-** no lua_close.
+** (mpl_exit_join_children). A child then leaves by mpl_exit_child: it flushes its streams, gives
+** back what it holds and is gone by _exit, so that nothing of its parent's runs in it: no exit
+** handlers, no lua_close.
 */
 #include "proc/exit.h"
 
@@ -114,8 +114,8 @@ static void end_children(int sig, bool daemons) {
   mpl_child_reap();
 }
 
-/* Ends the daemons and waits for the other children. MPL_OK; MPL_SIGNAL if SIGINT came, or MPL_DEADLOCK: the
-   caller calls mpl_exit_interrupt_children, or this again. */
+/* Ends the daemons and waits for the other children. MPL_OK; MPL_SIGNAL if SIGINT came, or
+   MPL_DEADLOCK: the caller calls mpl_exit_interrupt_children, or this again. */
 enum mpl_status mpl_exit_join_children(void) {
   end_children(SIGTERM, true);
   for (;;) {

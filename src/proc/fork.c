@@ -8,7 +8,7 @@
 **           5. the references of the parent counted once more for the child
 **           6. fork
 **   child   7. the slot claimed: from here on it is a member and its death is noticed
-**           8. a daemon's parent-death signal set, and then looked whether the parent is still there
+**           8. a daemon's parent-death signal set, then looked whether the parent is still there
 **           9. what was the parent's is forgotten: children, pending signals
 **          10. signals unblocked
 **   parent  7. the child's pid said in the slot, its record entered into the table; or, if the fork
@@ -70,13 +70,13 @@ static enum mpl_status prepare(const char *name, bool raw, struct mpl_slot **slo
 }
 
 /*
-** Forks. In the parent MPL_OK and the child's record, which is `wanted` by the caller unless the fork
-** is raw; in the child MPL_OK and NULL. Otherwise nothing has happened: MPL_ERRNO (EAGAIN, ENOMEM, …),
-** MPL_NOSLOT, MPL_NOMEM, MPL_NOPRIVATE.
+** Forks. In the parent MPL_OK and the child's record, which is `wanted` by the caller unless the
+** fork is raw; in the child MPL_OK and NULL. Otherwise nothing has happened: MPL_ERRNO (EAGAIN,
+** ENOMEM, …), MPL_NOSLOT, MPL_NOMEM, MPL_NOPRIVATE.
 */
 enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_child **child) {
-  /* In the middle of receiving (a module that a message needs is being loaded) a child that went on from
-     here would take its parent's messages apart. */
+  /* In the middle of receiving (a module that a message needs is being loaded) a child that went on
+     from here would take its parent's messages apart. */
   if (kind == MPL_FORK_RAW && mpl_load64_rlx(&mpl_self->hand_count) != 0)
     return errno = EAGAIN, MPL_ERRNO;
   struct mpl_child *record = mpl_child_new();
@@ -137,10 +137,10 @@ pid_t mpl_fork_raw(void) {
 }
 
 /*
-** Forks that do not come here, where the program cannot put its own fork() before the C library's: under
-** a stock Lua, with process.so. The C library tells that it forks, but neither the child's pid nor
-** whether it failed; a slot whose fork failed is taken back when it has not been claimed for a while
-** (shm/recover.c).
+** Forks that do not come here, where the program cannot put its own fork() before the C library's:
+** under a stock Lua, with process.so. The C library tells that it forks, but neither the child's
+** pid nor whether it failed; a slot whose fork failed is taken back when it has not been claimed
+** for a while (shm/recover.c).
 */
 
 static struct mpl_slot *foreign_slot;

@@ -66,8 +66,8 @@ static void handle_child(int sig) {
   attend(MPL_SIGNAL_CHILD);
 }
 
-/* As long as an interrupt is pending: which coroutine runs may have changed just when the signal came, or
-   C code may have run one of its own. */
+/* As long as an interrupt is pending: which coroutine runs may have changed just when the signal
+   came, or C code may have run one of its own. */
 static void handle_tick(int sig) {
   (void)sig;
   if (!mpl_signal_pending(MPL_SIGNAL_INTERRUPT))

@@ -3,9 +3,10 @@
 ** changed), the timer tick, which brings an interrupt to mind until it is attended to, and the alarm of
 ** a pool's task (alarm.h).
 **
-** Handlers set a bit of mpl_wait_attention and ring the doorbell, so that every sleep of this module
-** ends; the Lua side takes the bits (mpl_signal_take) and acts. A handler touches nothing else, but
-** for the function installed with mpl_signal_on_interrupt, which must be async-signal-safe.
+** Handlers set a bit of mpl_wait_attention and ring the doorbell, so that every sleep of this
+** module ends; the Lua side takes the bits (mpl_signal_take) and acts. A handler touches nothing
+** else, but for the function installed with mpl_signal_on_interrupt, which must be
+** async-signal-safe.
 **
 ** A second SIGINT ends the process at once, and with it all that it has started: before the first
 ** was attended to, and once the first is about to end the process. A parent that was interrupted

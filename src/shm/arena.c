@@ -24,8 +24,8 @@ static uint64_t first_reserve(void) {
 }
 
 /*
-** Makes the arena with its first `size` bytes populated and zero. `populated_of` says where in it the
-** number of populated bytes is kept. MPL_OK, or MPL_ERRNO and nothing is left behind.
+** Makes the arena with its first `size` bytes populated and zero. `populated_of` says where in it
+** the number of populated bytes is kept. MPL_OK, or MPL_ERRNO and nothing is left behind.
 */
 enum mpl_status mpl_arena_create(uint64_t size, mpl_a64 *(*populated_of)(void *base)) {
   int fd = mpl_os_memfd("mpl");

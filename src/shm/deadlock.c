@@ -1,6 +1,7 @@
 /*
-** Deadlocks: see deadlock.h. What is read of others is read without a lock, and may be stale or gone: it
-** is believed only if it is found again, and every member of the program that it names still waits.
+** Deadlocks: see deadlock.h. What is read of others is read without a lock, and may be stale or
+** gone: it is believed only if it is found again, and every member of the program that it names
+** still waits.
 */
 #include "shm/deadlock.h"
 
@@ -57,7 +58,8 @@ static void say_sleep(const struct mpl_sleeper *s) {
   mpl_store64_rel(&r->armed, s->armed);
 }
 
-/* Every store is a release: none is seen before the end of the wait before, which made `serial` even. */
+/* Every store is a release: none is seen before the end of the wait before, which made `serial`
+   even. */
 static void say(const struct mpl_sleeper *s) {
   struct mpl_wait_record *r = &mpl_self->wait;
   mpl_store64_rel(&r->kind, s->kind);
@@ -208,8 +210,8 @@ const char *mpl_deadlock_report(bool *all_asleep) {
 ** Looking
 */
 
-/* The owner of a slot is to look for itself whether it waits in vain. Nothing but its slot is written
-   to: what it sleeps on may be no more. */
+/* The owner of a slot is to look for itself whether it waits in vain. Nothing but its slot is
+   written to: what it sleeps on may be no more. */
 static void ask_to_look(struct mpl_slot *slot) {
   mpl_store32_rel(&slot->asked_to_look, 1);
   mpl_off word = mpl_load64_rlx(&slot->waiting);
@@ -220,10 +222,10 @@ static void ask_to_look(struct mpl_slot *slot) {
 
 /*
 ** Whether all processes, but for one, have been asleep without a timeout since that time. Two looks
-** of this kind with the same time tell that all of them were asleep in between: who woke another one
-** before it fell asleep itself is found asleep by the first look, and what it did is then seen by the
-** second. If nobody is awake, but the waits of some may be ending, one of these is *ending (else
-** NULL), and the answer false.
+** of this kind with the same time tell that all of them were asleep in between: who woke another
+** one before it fell asleep itself is found asleep by the first look, and what it did is then seen
+** by the second. If nobody is awake, but the waits of some may be ending, one of these is *ending
+** (else NULL), and the answer false.
 */
 static bool look_at_all(int64_t since, uint64_t except, struct mpl_slot **ending) {
   static MPL_PER_PROCESS uint64_t awake; /* who was the last time is looked at first */
@@ -274,7 +276,8 @@ static bool is_later(const struct wait *a, const struct wait *b) {
   return a->since > b->since || (a->since == b->since && a->ident > b->ident);
 }
 
-/* Whether the caller has closed a cycle; if so it is reported. If another one has that one is told. */
+/* Whether the caller has closed a cycle; if so it is reported. If another one has that one is
+   told. */
 static bool find_cycle(void) {
   struct wait cycle[CYCLE_MOST], again[CYCLE_MOST];
   int n = follow(cycle), last = 0;
@@ -291,7 +294,8 @@ static bool find_cycle(void) {
   if (n == 1 && !all_asleep_for(OTHERS_NS, cycle[0].ident)) return false;
   begin_report(false);
   put(n == 1 ? "deadlock: the caller holds what it waits for"
-             : "deadlock: each of these processes waits for the next one, and the last for the first");
+             : "deadlock: each of these processes waits for the next one, and the last for "
+               "the first");
   for (int i = 0; i < n; i++) put_process(cycle[i].ident);
   return true;
 }
@@ -327,9 +331,10 @@ static bool find_all_asleep(void) {
 }
 
 /*
-** Before each sleep: says at the first what the caller waits for, and from time to time looks whether it
-** may wait for ever. `*slice`, how long it means to sleep, ns, is shortened so that it can. MPL_OK or
-** MPL_DEADLOCK. The caller holds no lock, and calls mpl_deadlock_awake once it does not wait any more.
+** Before each sleep: says at the first what the caller waits for, and from time to time looks
+** whether it may wait for ever. `*slice`, how long it means to sleep, ns, is shortened so that it
+** can. MPL_OK or MPL_DEADLOCK. The caller holds no lock, and calls mpl_deadlock_awake once it does
+** not wait any more.
 */
 enum mpl_status mpl_deadlock_look(struct mpl_sleeper *s, int64_t *slice) {
   if (s->look_at == 0) {

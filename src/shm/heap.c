@@ -1,13 +1,15 @@
 /*
 ** The heap: see heap.h for the algorithm and what holds between sections.
 **
-** A block is a header, then its content. Offsets named `b` are those of headers; what callers see is
-** the offset of the content. Every store to a header, a list or the root goes through the journal.
+** A block is a header, then its content. Offsets named `b` are those of headers; what callers see
+** is the offset of the content. Every store to a header, a list or the root goes through the
+** journal.
 **
 ** Memory of large free blocks. A block of at least LARGE bytes that is free says how many of its
-** bytes still have memory ("resident"); the root adds these up. When they exceed a 32nd of the cap, but
-** within KEEP_LEAST and KEEP_MOST, the block just freed gives its memory back. A block that is not wholly resident is populated again before
-** any of it is used, and if that fails the allocation fails.
+** bytes still have memory ("resident"); the root adds these up. When they exceed a 32nd of the cap,
+** but within KEEP_LEAST and KEEP_MOST, the block just freed gives its memory back. A block that is
+** not wholly resident is populated again before any of it is used, and if that fails the allocation
+** fails.
 */
 #include "shm/heap.h"
 
@@ -142,7 +144,8 @@ static void list_add(mpl_off b, uint64_t size, uint64_t prev_size, uint64_t resi
 ** Growth
 */
 
-/* Adds memory at the end so that a block of `size` bytes fits. MPL_NOMEM: the cap, or the system. */
+/* Adds memory at the end so that a block of `size` bytes fits. MPL_NOMEM: the cap, or the
+   system. */
 static enum mpl_status grow(uint64_t size) {
   struct mpl_heap_root *heap = root();
   uint64_t populated = mpl_load64_rlx(&heap->populated);
@@ -177,8 +180,9 @@ static enum mpl_status grow(uint64_t size) {
 ** Allocation
 */
 
-/* Makes sure that the first `size` bytes of the free block b have memory, and as much of the rest as
-   is written when it becomes a block of its own; *resident is then what the rest has at least. */
+/* Makes sure that the first `size` bytes of the free block b have memory, and as much of the rest
+   as is written when it becomes a block of its own; *resident is then what the rest has at
+   least. */
 static enum mpl_status repopulate(mpl_off b, uint64_t size, uint64_t *resident) {
   uint64_t total = size_of(b), rest = total - size, has = resident_of(b);
   if (has == total) {
@@ -191,8 +195,8 @@ static enum mpl_status repopulate(mpl_off b, uint64_t size, uint64_t *resident) 
   return mpl_arena_populate(b & ~(PAGE - 1), round_up(upto + (b & (PAGE - 1)), PAGE));
 }
 
-/* A free block of at least `size` bytes, 0: there is none. A block of the very class is looked at first,
-   and only a few of them: it may have been freed a moment ago and be hot. */
+/* A free block of at least `size` bytes, 0: there is none. A block of the very class is looked at
+   first, and only a few of them: it may have been freed a moment ago and be hot. */
 static mpl_off find(uint64_t size) {
   mpl_off b = mpl_load64_rlx(&root()->list[class_of(size)]);
   for (int i = 0; i < LOOKS && b != 0; i++, b = mpl_load64_rlx(&at(b)->next))
@@ -248,8 +252,8 @@ static uint64_t keep_of(uint64_t cap) {
   return n < KEEP_LEAST ? KEEP_LEAST : n > KEEP_MOST ? KEEP_MOST : n;
 }
 
-/* Gives the memory of a large free block back. The section is still open; dying after its commit leaves
-   memory that is not counted, no more. */
+/* Gives the memory of a large free block back. The section is still open; dying after its commit
+   leaves memory that is not counted, no more. */
 static void give_back(mpl_off b) {
   struct mpl_heap_root *heap = root();
   uint64_t size = size_of(b);
@@ -298,8 +302,8 @@ void mpl_heap_free(struct mpl_slot *holder, mpl_off content) {
   mpl_robust_unlock(&heap->lock);
 }
 
-/* Gives the memory of all large free blocks back: for who has freed so much that it will hardly be used
-   again soon. */
+/* Gives the memory of all large free blocks back: for who has freed so much that it will hardly be
+   used again soon. */
 void mpl_heap_trim(void) {
   struct mpl_heap_root *heap = root();
   if (mpl_robust_lock(&heap->lock) == MPL_DAMAGED) return;

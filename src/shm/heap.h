@@ -8,12 +8,13 @@
 ** Whenever the lock is free:
 **   - the blocks lie side by side from `first` to the end mark, each knows its own size and its
 **     predecessor's, and no two neighbours are both free;
-**   - a block is in a list exactly if it is free, in the list of its size's class, and a class's bit
-**     is set exactly if its list is not empty;
+**   - a block is in a list exactly if it is free, in the list of its size's class, and a class's
+**     bit is set exactly if its list is not empty;
 **   - every used block has one owner: a structure, or the hand of a process (shm/slot.h).
 **
-** All functions take offsets of a block's content. Allocation puts the block into the caller's hand,
-** freeing takes it from a hand, each in the same section, so that a block is never without owner.
+** All functions take offsets of a block's content. Allocation puts the block into the caller's
+** hand, freeing takes it from a hand, each in the same section, so that a block is never without
+** owner.
 */
 #ifndef MPL_SHM_HEAP_H
 #define MPL_SHM_HEAP_H

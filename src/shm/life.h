@@ -2,13 +2,13 @@
 ** Lifetimes: objects that end together, by one store.
 **
 ** An object may belong to a lifetime, which is an object, too. Once that is over nobody uses what
-** belongs to it any more, in no process: bindings look before each operation, waits before each sleep
-** (shm/wait.c), and those who sleep are woken. The bodies stay as they are until the last reference is
-** dropped.
+** belongs to it any more, in no process: bindings look before each operation, waits before each
+** sleep (shm/wait.c), and those who sleep are woken. The bodies stay as they are until the last
+** reference is dropped.
 **
-** Each object counts a reference to its lifetime, so that what it looks at exists as long as it does.
-** Which lifetime that is stands in its head (struct mpl_object_head), is said once, before anybody else
-** knows the object, and never changes.
+** Each object counts a reference to its lifetime, so that what it looks at exists as long as it
+** does. Which lifetime that is stands in its head (struct mpl_object_head), is said once, before
+** anybody else knows the object, and never changes.
 */
 #ifndef MPL_SHM_LIFE_H
 #define MPL_SHM_LIFE_H

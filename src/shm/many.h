@@ -23,8 +23,9 @@ struct mpl_many {
   int nec;
   struct pollfd *fd;
   int nfd;
-  uint64_t mortal; /* identity of a process whose end is waited for, too; 0: none. Beside descriptors
-                      it is noticed when somebody cleans up after it, or after a second */
+  uint64_t mortal; /* identity of a process whose end is waited for, too; 0: none. Beside
+                      descriptors it is noticed when somebody cleans up after it, or after a
+                      second */
   /* private */
   int64_t backstop;
   sigset_t mask; /* before mpl_many_arm */

@@ -61,8 +61,8 @@ static void drop_refs(struct mpl_message *m) {
   }
 }
 
-/* In a section under the object lock: one owner more, whom the section makes one. The message has an
-   owner that cannot drop it meanwhile. */
+/* In a section under the object lock: one owner more, whom the section makes one. The message has
+   an owner that cannot drop it meanwhile. */
 void mpl_message_tx_share(mpl_off message) {
   mpl_a64 *holders = &mpl_message_at(message)->holders;
   mpl_tx_publish(holders, mpl_load64_rlx(holders) + 1);
@@ -80,8 +80,8 @@ enum mpl_status mpl_message_share(mpl_off message) {
   return MPL_OK;
 }
 
-/* Takes the message out of the hand if it has other owners. What its last owner does comes after all
-   that the others did: the count is published. */
+/* Takes the message out of the hand if it has other owners. What its last owner does comes after
+   all that the others did: the count is published. */
 static bool leave_to_others(struct mpl_slot *holder, mpl_off message) {
   mpl_a64 *holders = &mpl_message_at(message)->holders;
   struct mpl_robust *lock = &mpl_super()->objects.lock;
@@ -110,8 +110,8 @@ void mpl_message_drop(struct mpl_slot *holder, mpl_off message) {
   mpl_heap_free(holder, message);
 }
 
-/* For the walk of the structure that owns it (struct mpl_object_ops). If it has other owners, too, the
-   first to come walks it for all. */
+/* For the walk of the structure that owns it (struct mpl_object_ops). If it has other owners, too,
+   the first to come walks it for all. */
 bool mpl_message_walk(mpl_off message, bool (*visit)(void *arg, mpl_off block),
                       bool (*ref)(void *arg, uint64_t id), void *arg) {
   bool first = visit(arg, message);

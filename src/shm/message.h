@@ -5,8 +5,8 @@
 ** are counted by it, so that a message that nobody takes gives them back without Lua.
 **
 ** A message that a structure keeps while others read it has several owners, `holders` of them: who
-** reads it shares it under the structure's lock and drops it when done, and need not copy it. Nobody
-** changes it then. It is gone when the last owner drops it.
+** reads it shares it under the structure's lock and drops it when done, and need not copy it.
+** Nobody changes it then. It is gone when the last owner drops it.
 */
 #ifndef MPL_SHM_MESSAGE_H
 #define MPL_SHM_MESSAGE_H

@@ -135,7 +135,8 @@ static enum mpl_status grow(void) {
   return MPL_OK;
 }
 
-/* In a section: takes an entry from the free list or the end of the table; NULL if that has no room. */
+/* In a section: takes an entry from the free list or the end of the table; NULL if that has no
+   room. */
 static struct mpl_object *tx_take_entry(uint64_t *index) {
   *index = mpl_load64_rlx(&root()->free);
   if (*index != 0) {
@@ -164,8 +165,8 @@ static enum mpl_status enter(enum mpl_object_type type, mpl_off block, uint64_t 
     uint64_t index, count = mpl_load64_acq(&root()->count);
     enum mpl_status s = mpl_reflist_reserve(count);
     if (s != MPL_OK) return s; /* else the object lock is held and the newest list has room */
-    if (mpl_load64_rlx(&root()->count) != count) {
-      mpl_robust_unlock(&root()->lock); /* others have made objects: the index may lie beyond `count` */
+    if (mpl_load64_rlx(&root()->count) != count) { /* grown: the index may lie beyond `count` */
+      mpl_robust_unlock(&root()->lock);
       continue;
     }
     struct mpl_object *e = tx_take_entry(&index);
@@ -190,9 +191,9 @@ static enum mpl_status enter(enum mpl_object_type type, mpl_off block, uint64_t 
 }
 
 /*
-** Makes an object with a body of `size` bytes, which is zero and then filled by `init` (may be NULL).
-** The caller then holds a reference. MPL_OK; MPL_NOMEM, MPL_NOPRIVATE or what init returned, and
-** nothing has changed.
+** Makes an object with a body of `size` bytes, which is zero and then filled by `init` (may be
+** NULL). The caller then holds a reference. MPL_OK; MPL_NOMEM, MPL_NOPRIVATE or what init returned,
+** and nothing has changed.
 */
 enum mpl_status mpl_object_new(enum mpl_object_type type, uint64_t size,
                                enum mpl_status (*init)(void *body, const void *arg),
@@ -235,8 +236,8 @@ bool mpl_object_tx_unref(uint64_t id) {
   return true;
 }
 
-/* The caller wants one handle more for the object: a reference if it has none yet. MPL_GONE if there
-   is no such object; MPL_NOMEM, MPL_NOPRIVATE. */
+/* The caller wants one handle more for the object: a reference if it has none yet. MPL_GONE if
+   there is no such object; MPL_NOMEM, MPL_NOPRIVATE. */
 enum mpl_status mpl_object_retain(uint64_t id) {
   if (mpl_reflist_again(id)) return MPL_OK;
   if (find(id) == NULL) return MPL_GONE; /* before room is made for whatever index it has */
@@ -254,8 +255,8 @@ enum mpl_status mpl_object_retain(uint64_t id) {
   return MPL_OK;
 }
 
-/* Calls visit for every object that is referred to, under the object lock: it must take no lock and not
-   wait. */
+/* Calls visit for every object that is referred to, under the object lock: it must take no lock and
+   not wait. */
 void mpl_object_each(void (*visit)(void *arg, const struct mpl_object *entry), void *arg) {
   if (mpl_robust_lock(&root()->lock) == MPL_DAMAGED) return;
   uint64_t count = mpl_load64_rlx(&root()->count);
@@ -284,8 +285,8 @@ static uint64_t next_burial(void) {
   return index;
 }
 
-/* Nothing hangs off the body any more: frees it and the entry, and gives the reference to its lifetime
-   back. */
+/* Nothing hangs off the body any more: frees it and the entry, and gives the reference to its
+   lifetime back. */
 static void finish_burial(uint64_t index) {
   struct mpl_object *e = mpl_object_entry(index);
   mpl_off body = mpl_load64_rlx(&e->body);

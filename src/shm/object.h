@@ -1,10 +1,10 @@
 /*
 ** The object table: everything that scripts share, and who refers to it.
 **
-** An object is an id (generation << 32 | index), a type, a body in the heap and a count of references.
-** A reference is held by a process (once, however many handles it has), by a message or by another
-** structure. When the last is dropped the object goes to the grave list and is dismantled, step by
-** step, by whoever is there; a death in the middle leaves the rest to the next.
+** An object is an id (generation << 32 | index), a type, a body in the heap and a count of
+** references. A reference is held by a process (once, however many handles it has), by a message or
+** by another structure. When the last is dropped the object goes to the grave list and is
+** dismantled, step by step, by whoever is there; a death in the middle leaves the rest to the next.
 **
 ** How processes hold their references is in reflist.h.
 **
@@ -78,10 +78,12 @@ struct mpl_object_ops {
   const char *name;
   /* Frees what hangs off the body, in small sections; nobody else reaches it any more. */
   void (*dismantle)(void *body);
-  /* Who holds it, as an identity, and `order`, which grows with each thing that this process takes; 0 if
-     nobody does, or if others than the holder are known to release it. May be NULL; without a lock. */
+  /* Who holds it, as an identity, and `order`, which grows with each thing that this process takes;
+     0 if nobody does, or if others than the holder are known to release it. May be NULL; without a
+     lock. */
   uint64_t (*holder)(const void *body, uint64_t *order);
-  /* For the checker: calls visit for each block off the body and ref for each reference it holds. */
+  /* For the checker: calls visit for each block off the body and ref for each reference it
+     holds. */
   bool (*walk)(void *body, bool (*visit)(void *arg, mpl_off block),
                bool (*ref)(void *arg, uint64_t id), void *arg);
 };

@@ -115,8 +115,8 @@ static void end_unclaimed(struct mpl_slot *slot, uint64_t ident) {
   mpl_cas64_ar(&slot->state, &reserved, mpl_slot_state_word(ident, MPL_SLOT_ENDED));
 }
 
-/* Cleans up; somebody else who is at it already is waited for until the deadline, and may be gone on
-   after if he dies. If he is stopped the work waits for him. */
+/* Cleans up; somebody else who is at it already is waited for until the deadline, and may be gone
+   on after if he dies. If he is stopped the work waits for him. */
 static void clean_up(uint64_t ident, int64_t deadline) {
   struct mpl_slot *slot = mpl_slot_find(ident);
   /* An identity that nobody has had yet is not a dead process's: a new one may get it meanwhile. */

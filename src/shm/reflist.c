@@ -81,8 +81,8 @@ bool mpl_reflist_again(uint64_t id) {
   return true;
 }
 
-/* Whether the newest list may be changed. It stays so until this process forks; a list that is shared
-   may become the process's own at any time. */
+/* Whether the newest list may be changed. It stays so until this process forks; a list that is
+   shared may become the process's own at any time. */
 static bool newest_is_own(void) {
   return newest() != 0 && mpl_load64_acq(&at(newest())->pointers) == 1;
 }
@@ -91,8 +91,8 @@ static bool has_room(void) {
   return newest_is_own() && mpl_load64_rlx(&at(newest())->n) < at(newest())->capacity;
 }
 
-/* The old list is the process's own and shall be replaced by another: moves its entries. In a section;
-   the old list is then in hand. */
+/* The old list is the process's own and shall be replaced by another: moves its entries. In a
+   section; the old list is then in hand. */
 static void tx_replace(mpl_off old, mpl_off list) {
   uint64_t n = mpl_load64_rlx(&at(old)->n);
   for (uint64_t i = 0; i < n; i++)
@@ -104,8 +104,8 @@ static void tx_replace(mpl_off old, mpl_off list) {
   mpl_hand_put(mpl_self, old, MPL_HAND_BLOCK);
 }
 
-/* Puts a new list of this capacity at the head of the chain: in the place of the newest, which is the
-   process's own and has no more entries, or before it. */
+/* Puts a new list of this capacity at the head of the chain: in the place of the newest, which is
+   the process's own and has no more entries, or before it. */
 static enum mpl_status renew(uint64_t capacity, bool replace) {
   mpl_off old = newest(), list;
   enum mpl_status s =
@@ -136,7 +136,8 @@ static enum mpl_status extend(void) {
   return renew(own ? 2 * at(newest())->capacity : FIRST_CAPACITY, own);
 }
 
-/* Gives memory back if the newest list is the process's own and far larger than its entries need. */
+/* Gives memory back if the newest list is the process's own and far larger than its entries
+   need. */
 static void shrink(void) {
   if (!newest_is_own()) return;
   struct reflist *list = at(newest());
@@ -145,8 +146,8 @@ static void shrink(void) {
   if (capacity < list->capacity) renew(capacity, true); /* without memory it stays as it is */
 }
 
-/* Makes room for one entry more, here and in the private table up to `index`. MPL_OK with the object
-   lock held; MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED without. */
+/* Makes room for one entry more, here and in the private table up to `index`. MPL_OK with the
+   object lock held; MPL_NOMEM, MPL_NOPRIVATE, MPL_DAMAGED without. */
 enum mpl_status mpl_reflist_reserve(uint64_t index) {
   enum mpl_status s = place_reserve(index);
   while (s == MPL_OK) {
@@ -216,8 +217,8 @@ void mpl_reflist_release(uint64_t id) {
   mpl_object_bury();
 }
 
-/* Takes an empty list that is the process's own, but not the newest, out of the chain, into the hand;
-   0: there is none. The object lock is held. */
+/* Takes an empty list that is the process's own, but not the newest, out of the chain, into the
+   hand; 0: there is none. The object lock is held. */
 static mpl_off unlink_empty(void) {
   mpl_off newer = newest();
   while (newer != 0 && mpl_load64_rlx(&at(newer)->pointers) == 1) {
@@ -257,8 +258,8 @@ static void drop_waiting(void) {
   mpl_robust_unlock(lock_of_objects());
 }
 
-/* When another process has ended: drops what waited for its list to become the process's own again, and gives
-   back the memory of lists that are not needed any more. */
+/* When another process has ended: drops what waited for its list to become the process's own again,
+   and gives back the memory of lists that are not needed any more. */
 void mpl_reflist_sweep(void) {
   drop_waiting();
   free_empty();
@@ -266,8 +267,8 @@ void mpl_reflist_sweep(void) {
   mpl_object_bury();
 }
 
-/* Before a fork: the child, whose slot is reserved, inherits all references of the caller. MPL_OK or
-   MPL_DAMAGED. */
+/* Before a fork: the child, whose slot is reserved, inherits all references of the caller. MPL_OK
+   or MPL_DAMAGED. */
 enum mpl_status mpl_reflist_share(struct mpl_slot *child) {
   if (mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return MPL_DAMAGED;
   if (newest() != 0) {
@@ -303,8 +304,8 @@ static bool drop_step(struct mpl_slot *slot, mpl_off *freed) {
   return true;
 }
 
-/* Gives back all references of a slot: the caller's, at its end, or a dead process's. Can be gone on
-   with by another process if the caller dies. The caller calls mpl_object_bury afterwards. */
+/* Gives back all references of a slot: the caller's, at its end, or a dead process's. Can be gone
+   on with by another process if the caller dies. The caller calls mpl_object_bury afterwards. */
 void mpl_reflist_drop_all(struct mpl_slot *slot) {
   bool more = true;
   while (more) {
@@ -316,9 +317,10 @@ void mpl_reflist_drop_all(struct mpl_slot *slot) {
   }
 }
 
-/* Calls visit for every reference of a process, which may just end, under the object lock: it must take no
-   lock and not wait. */
-void mpl_reflist_each(const struct mpl_slot *slot, void (*visit)(void *arg, uint64_t id), void *arg) {
+/* Calls visit for every reference of a process, which may just end, under the object lock: it must
+   take no lock and not wait. */
+void mpl_reflist_each(const struct mpl_slot *slot, void (*visit)(void *arg, uint64_t id),
+                      void *arg) {
   if (mpl_robust_lock(lock_of_objects()) == MPL_DAMAGED) return;
   for (mpl_off l = mpl_load64_rlx(&slot->refs); l != 0; l = mpl_load64_rlx(&at(l)->older))
     for (uint64_t i = 0; i < mpl_load64_rlx(&at(l)->n); i++)

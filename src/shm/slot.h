@@ -1,13 +1,13 @@
 /*
 ** The process table: one slot for each process of the program.
 **
-** A slot belongs to the process that claimed it until it is recovered. Its identity is its index and
-** a generation that changes each time the slot is given back, so that an identity, unlike a pid, is
-** never used twice.
+** A slot belongs to the process that claimed it until it is recovered. Its identity is its index
+** and a generation that changes each time the slot is given back, so that an identity, unlike a
+** pid, is never used twice.
 **
 ** The life mutex is locked by its process at birth and never unlocked; the kernel marks it
-** owner-dead when the process ends, by whatever way (or replaces itself by exec: either way it is no
-** member any more). This is the one test of liveness. Exit codes come from waitpid alone.
+** owner-dead when the process ends, by whatever way (or replaces itself by exec: either way it is
+** no member any more). This is the one test of liveness. Exit codes come from waitpid alone.
 **
 ** The hand: blocks and messages that the process has taken out of a structure, or has
 ** not yet put into one. Recovery gives them back.
@@ -50,7 +50,8 @@ enum mpl_slot_interrupt {
 enum mpl_hand_kind { MPL_HAND_BLOCK = 1, MPL_HAND_MESSAGE = 2 };
 #define MPL_HAND_KIND_MASK 15u
 
-/* What a process waits for: a shared object, an item of a queue, room in it, the end of a process. */
+/* What a process waits for: a shared object, an item of a queue, room in it, the end of a
+   process. */
 enum mpl_wait_kind {
   MPL_WAIT_NOTHING,
   MPL_WAIT_OBJECT,
@@ -59,9 +60,9 @@ enum mpl_wait_kind {
   MPL_WAIT_END
 };
 
-/* A wait, for others to read: a sequence lock, `serial` is odd while the rest is true. The last four
-   may change during the wait; each time it looks again and finds that it has to go on, they are what
-   it sleeps on. */
+/* A wait, for others to read: a sequence lock, `serial` is odd while the rest is true. The last
+   four may change during the wait; each time it looks again and finds that it has to go on, they
+   are what it sleeps on. */
 struct mpl_wait_record {
   mpl_a64 serial;
   mpl_a64 kind;    /* enum mpl_wait_kind */
@@ -69,7 +70,7 @@ struct mpl_wait_record {
   mpl_a64 since;   /* ns */
   mpl_a64 endless; /* 1: it has no timeout */
   mpl_a64 word;    /* offset of the word of an event count; 0: none */
-  mpl_a64 armed;   /* its value; another one: the process has been woken, or somebody else was for it */
+  mpl_a64 armed;   /* its value; if the word differs the process was woken, or another one for it */
   mpl_a64 deaths;  /* armed value of the event count of deaths; 0: it does not sleep on that */
   mpl_a64 mortal;  /* identity of a process whose end ends the wait, too; 0: none */
   mpl_a64 life;    /* body of a lifetime whose end ends it, too; 0: none */
@@ -80,7 +81,7 @@ struct mpl_slot {
   mpl_a64 state;              /* see mpl_slot_state_of */
   mpl_a64 pid;
   mpl_a64 parent;             /* identity of the parent, 0 for the main program */
-  mpl_a64 reserver;           /* who reserved it, while RESERVED; 0: nobody who will look after it */
+  mpl_a64 reserver;           /* who reserved it, while RESERVED; 0: nobody who looks after it */
   mpl_a64 reserved_at;        /* when, ns */
   mpl_a64 forked;             /* generation << 32 | pid of the forked child, 0: not forked yet;
                                  written by the reserver */
@@ -91,8 +92,8 @@ struct mpl_slot {
   mpl_a64 waiting;            /* event count that the process waits for, for recovery; 0: none */
   mpl_a64 exit_code;          /* exit status + 1 once ENDED; 0: unknown */
   char name[MPL_SLOT_NAME];
-  MPL_ALIGNED mpl_a32 doorbell; /* changed by the owner's signal handlers, and by who rings for it */
-  mpl_a32 cpu;                /* CPU + 1 on which the process was last seen; a hint, stale at will */
+  MPL_ALIGNED mpl_a32 doorbell; /* changed by the owner's signal handlers, and by who rings */
+  mpl_a32 cpu;                /* CPU + 1 on which the process was last seen; a hint, may be stale */
   mpl_a32 asked_to_look;      /* 1: the owner is to look for a deadlock; written by anyone */
   mpl_a32 polls;              /* 1: the owner sleeps in ppoll, and wants SIGURG (shm/many.c) */
   struct mpl_wait_record wait;
@@ -141,8 +142,8 @@ static inline uint64_t mpl_slot_ident(const struct mpl_slot *slot) {
   return mpl_load64_acq(&slot->ident);
 }
 
-/* The state stands in one word with the identity that it is the state of, so that nobody changes it for
-   the slot's next owner. */
+/* The state stands in one word with the identity that it is the state of, so that nobody changes it
+   for the slot's next owner. */
 static inline uint64_t mpl_slot_state_word(uint64_t ident, enum mpl_slot_state state) {
   return ident << 3 | (uint64_t)state;
 }

@@ -31,7 +31,8 @@ static uint32_t stamp(void) {
                           MPL_SLOT_CHUNK,                 MPL_OBJECT_CHUNK0,
                           MPL_JOURNAL_UNDO};
   uint32_t s = 2166136261u;
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) s = (s ^ (uint32_t)parts[i]) * 16777619u;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    s = (s ^ (uint32_t)parts[i]) * 16777619u;
   return s;
 }
 
@@ -45,9 +46,9 @@ static uint64_t cap_wanted(void) {
   unsigned long long n = strtoull(text, &end, 10);
   const char *units = "KMGT", *unit = *end != '\0' ? strchr(units, *end & ~0x20) : NULL;
   unsigned shift = unit != NULL ? 10 * (unsigned)(unit - units + 1) : 0;
-  if (end == text || errno != 0 || *text == '-' || (*end != '\0' && (unit == NULL || end[1] != 0)) ||
-      n == 0 || n > UINT64_MAX >> shift)
-    return errno = EINVAL, 0;
+  bool is_number = end != text && errno == 0 && *text != '-';
+  bool is_unit = *end == '\0' || (unit != NULL && end[1] == '\0');
+  if (!is_number || !is_unit || n == 0 || n > UINT64_MAX >> shift) return errno = EINVAL, 0;
   return (uint64_t)n << shift;
 }
 
@@ -88,8 +89,8 @@ enum mpl_status mpl_shm_create(void) {
 }
 
 /*
-** The checker. It finds every used block of the heap and every object, then lets everything that owns
-** blocks or holds references name them, and compares.
+** The checker. It finds every used block of the heap and every object, then lets everything that
+** owns blocks or holds references name them, and compares.
 */
 
 struct survey {
@@ -192,8 +193,8 @@ static bool slots_add_up(const struct mpl_slot_root *slots) {
   return listed == free_slots && mpl_load64_rlx(&slots->live) == count - free_slots;
 }
 
-/* How many entries stand in a list, all of them with the same answer to "is it of no type" and nobody
-   referring to them; UINT64_MAX if that is not so or the list runs in a circle. */
+/* How many entries stand in a list, all of them with the same answer to "is it of no type" and
+   nobody referring to them; UINT64_MAX if that is not so or the list runs in a circle. */
 static uint64_t listed_objects(uint64_t index, uint64_t count, bool of_no_type) {
   uint64_t n = 0;
   for (; index != 0; n++) {
@@ -207,7 +208,8 @@ static uint64_t listed_objects(uint64_t index, uint64_t count, bool of_no_type) 
   return n;
 }
 
-/* Every object is referred to, or in the grave list or being buried, or free and in the free list. */
+/* Every object is referred to, or in the grave list or being buried, or free and in the free
+   list. */
 static bool objects_add_up(const struct mpl_object_root *objects) {
   uint64_t count = mpl_load64_rlx(&objects->count), none = 0, dead = 0;
   for (uint64_t i = 1; i < count; i++) {
@@ -254,7 +256,8 @@ bool mpl_shm_check(const char **fault) {
   struct mpl_super *super = mpl_super();
   bool good = false;
   v.fault = NULL;
-  if (super->magic != MPL_SUPER_MAGIC || super->version != MPL_SUPER_VERSION || super->stamp != stamp()) {
+  if (super->magic != MPL_SUPER_MAGIC || super->version != MPL_SUPER_VERSION ||
+      super->stamp != stamp()) {
     v.fault = "the superblock";
   } else if (mpl_heap_check(note_block, &v, &v.fault)) {
     v.nobjects = mpl_load64_rlx(&super->objects.count);

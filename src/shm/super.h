@@ -35,7 +35,7 @@ struct mpl_super {
   MPL_ALIGNED mpl_a64 rolled_back; /* sections that recovery found open, since the start */
   mpl_a64 taken_over;              /* locks that were got from a dead holder */
   mpl_a64 recovered;               /* processes that recovery cleaned up after */
-  mpl_a64 deaths;                  /* changes before those are woken who waited with a dead process */
+  mpl_a64 deaths;                  /* changes before those who waited with a dead one are woken */
   MPL_ALIGNED mpl_a32 bell;        /* those who wait for many things sleep on it (shm/many.c) */
   struct mpl_ec died;              /* a process was cleaned up after */
   mpl_a64 looked_at;               /* when a sleeper last looked at the process table, ns */

@@ -2,8 +2,8 @@
 ** Waiting: see wait.h.
 **
 ** Spinning. Across CPUs a wake-up by futex costs 20 to 40 microseconds and a spin that succeeds
-** under one; against a peer on the same CPU a spin costs a time slice. So a process spins only if the
-** peer was last seen on another CPU, and for about as long as its last short waits took: two
+** under one; against a peer on the same CPU a spin costs a time slice. So a process spins only if
+** the peer was last seen on another CPU, and for about as long as its last short waits took: two
 ** processes that answer each other at once find into spinning even when each wake-up is slow, and
 ** one that waits long soon stops spinning at all.
 */
@@ -39,9 +39,9 @@ static MPL_PER_PROCESS mpl_a32 *volatile sleeping_on;
 static MPL_PER_PROCESS struct timespec sleeping_for;
 
 /*
-** For signal handlers: makes the sleep of this process end, also if it is only about to begin. The word
-** that it sleeps on is changed under its eyes, so that one word is enough to sleep on; to others who
-** sleep on it this is a signal without a cause. A sleep on a descriptor gets no time.
+** For signal handlers: makes the sleep of this process end, also if it is only about to begin. The
+** word that it sleeps on is changed under its eyes, so that one word is enough to sleep on; to
+** others who sleep on it this is a signal without a cause. A sleep on a descriptor gets no time.
 */
 void mpl_wait_ring(void) {
   if (mpl_self != NULL) mpl_add32_ar(&mpl_self->doorbell, 1);
@@ -65,9 +65,9 @@ static bool peer_is_elsewhere(uint64_t peer) {
   return cpu != 0 && cpu != mpl_load32_rlx(&mpl_self->cpu);
 }
 
-/* The word has changed. If this process only takes from a stream and does not answer, it leaves the other
-   one in peace for a moment: that goes on to work in its own cache, and several items can be had at
-   once. */
+/* The word has changed. If this process only takes from a stream and does not answer, it leaves the
+   other one in peace for a moment: that goes on to work in its own cache, and several items can be
+   had at once. */
 static void linger(const struct mpl_wait *w) {
   if (!w->stream || mpl_tx_answered) return;
   for (int i = 0; i < LINGER_LOOKS; i++) mpl_cpu_relax();
@@ -100,7 +100,8 @@ static enum mpl_status sleep_on_words(const struct mpl_wait *w, const struct mpl
   enum mpl_status s = MPL_SIGNAL;
   sleeping_on = words[0].word;
   mpl_fence_death();
-  /* A handler sets its flag and rings: before this look it is seen here, after it the word differs. */
+  /* A handler sets its flag and rings: before this look it is seen here, after it the word
+     differs. */
   if (!is_called(w)) {
     MPL_POINT();
     mpl_store64_rlx(&mpl_self->waiting, mpl_arena_off(words[0].word));
@@ -149,7 +150,8 @@ static enum mpl_status sleep_on(struct mpl_wait *w, int64_t deadline) {
   return s;
 }
 
-/* Sleeps on a descriptor. A signal ends the system call; one that comes before it has set the time to 0. */
+/* Sleeps on a descriptor. A signal ends the system call; one that comes before it has set the time
+   to 0. */
 static enum mpl_status sleep_on_fd(struct mpl_wait *w, int64_t deadline) {
   int64_t left = w->backstop = mpl_recover_watch(w->backstop);
   if (deadline != MPL_NEVER) {
@@ -200,9 +202,9 @@ enum mpl_status mpl_wait_step(struct mpl_wait *w, int64_t deadline) {
   }
 }
 
-/* Ends a wait, whatever came of it, and learns from it how long to spin. Until then the slot says what
-   the process waits for: should it die before it has taken what it was woken for, others are woken. Must
-   be called before the waiter gives up its reference to what it waited for. */
+/* Ends a wait, whatever came of it, and learns from it how long to spin. Until then the slot says
+   what the process waits for: should it die before it has taken what it was woken for, others are
+   woken. Must be called before the waiter gives up its reference to what it waited for. */
 void mpl_wait_done(struct mpl_wait *w) {
   if (w->began == 0) return;
   MPL_POINT();

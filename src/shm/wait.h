@@ -18,25 +18,25 @@
 struct mpl_wait {
   enum mpl_wait_kind kind; /* what is waited for, to be told to others */
   const void *body;        /* and the body of the object; the end of its lifetime ends the wait */
-  struct mpl_ec *ec;    /* signalled when it is worth trying again */
-  const mpl_a64 *watch; /* differs from `seen` when it is worth trying again; for spinning; or NULL */
+  struct mpl_ec *ec;       /* signalled when it is worth trying again */
+  const mpl_a64 *watch;    /* for spinning: differs from `seen` when it is; or NULL */
   uint64_t seen;
-  uint64_t peer;        /* identity of who will change it, as far as one knows; 0: nobody known */
-  bool mortal;          /* the death of the peer ends the wait */
-  bool deaths;          /* and so does any death, as soon as somebody has cleaned up after it */
-  bool stream;          /* what comes may be followed by more at once */
-  short events;         /* of poll(2): not 0, and the wait is for `fd` and not for `ec` */
+  uint64_t peer;           /* identity of who will change it, as far as one knows; 0: nobody known */
+  bool mortal;             /* the death of the peer ends the wait */
+  bool deaths;             /* and so does any death, as soon as somebody has cleaned up after it */
+  bool stream;             /* what comes may be followed by more at once */
+  short events;            /* of poll(2): not 0, and the wait is for `fd` and not for `ec` */
   int fd;
-  uint32_t deaf;        /* bits of mpl_wait_attention that do not end this wait */
+  uint32_t deaf;           /* bits of mpl_wait_attention that do not end this wait */
   /* private */
   int phase;
   uint32_t armed;
   uint32_t armed_deaths;
-  struct mpl_life *life; /* that of the object */
+  struct mpl_life *life;   /* that of the object */
   uint32_t armed_life;
   int64_t began;
   int64_t backstop;
-  int64_t look_at; /* see struct mpl_sleeper */
+  int64_t look_at;         /* see struct mpl_sleeper */
 };
 
 #define MPL_WAIT_INIT {0}

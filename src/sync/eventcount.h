@@ -13,8 +13,8 @@
 **              was up): it costs one system call. Illegal to be clear while somebody sleeps on the
 **              word.
 **   bit 1      somebody waits elsewhere: for so many things, or for descriptors too, that it cannot
-**              sleep on the word. A signaller that sees it clears it and calls the function installed
-**              for that (shm/many.c). The same rules hold.
+**              sleep on the word. A signaller that sees it clears it and calls the function
+**              installed for that (shm/many.c). The same rules hold.
 **   bits 2-31  the count, changed by every signal that saw a flag. Wraps around; a sleeper would
 **              have to miss 2^30 signals between arming and sleeping to be fooled, and the backstop
 **              of mpl_ec_sleep would still end its sleep.
