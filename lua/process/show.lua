@@ -114,15 +114,12 @@ function show.entries(pairs_of)
   end
 end
 
--- elements(items): the `parts` of a class whose entries have none; the last result of an iteration
--- of items(v) is the element.
+-- elements(items): the `parts` of a class whose entries have none; items(v) iterates over indexes
+-- and elements.
 function show.elements(items)
   return function(v, add)
-    for key, value in items(v) do
-      if value == nil then
-        value = key
-      end
-      if not add("", value) then
+    for _, element in items(v) do
+      if not add("", element) then
         return
       end
     end
