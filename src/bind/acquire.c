@@ -33,13 +33,6 @@ static void give_up(struct mpl_blocking *op) {
   a->kind->pass_on(a->body);
 }
 
-static int timed_out(lua_State *L, struct mpl_blocking *op) {
-  (void)op;
-  lua_pushboolean(L, 0);
-  lua_pushliteral(L, "timeout");
-  return 2;
-}
-
 /* The deadline of x:acquire([block][, timeout]). */
 int64_t mpl_acquire_deadline(lua_State *L) {
   mpl_args_end(L, 3);
@@ -51,7 +44,7 @@ int64_t mpl_acquire_deadline(lua_State *L) {
 int mpl_acquire(lua_State *L, void *body, const struct mpl_acquire_kind *kind, int64_t deadline) {
   struct acquire a = {.op = {.attempt = attempt,
                              .give_up = give_up,
-                             .timed_out = timed_out,
+                             .timed_out = mpl_blocking_late,
                              .deadline = deadline},
                       .body = body,
                       .kind = kind};

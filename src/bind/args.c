@@ -52,6 +52,13 @@ void mpl_args_end(lua_State *L, int last) {
   if (lua_gettop(L) > last) luaL_argerror(L, last + 1, "no such argument");
 }
 
+/* Raises if what stands at idx cannot be called. */
+void mpl_args_callable(lua_State *L, int idx) {
+  if (lua_isfunction(L, idx)) return;
+  if (luaL_getmetafield(L, idx, "__call") == LUA_TNIL) luaL_typeerror(L, idx, "function");
+  lua_pop(L, 1);
+}
+
 /* Whether a table of options stands at idx (nil or none: no). Raises for any other value, and for a
    key that is not among the known ones, which end with NULL. */
 bool mpl_args_options(lua_State *L, int idx, const char *const *known) {

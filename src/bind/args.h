@@ -21,6 +21,7 @@ int mpl_args_error(lua_State *L, const char *format, ...);
 int mpl_args_wrong(lua_State *L, int arg, const char *text);
 int mpl_args_wrong_type(lua_State *L, int arg, const char *expected);
 const char *mpl_args_kind(lua_State *L, int idx);
+void mpl_args_callable(lua_State *L, int idx);
 bool mpl_args_options(lua_State *L, int idx, const char *const *known);
 void mpl_args_place(lua_State *L);
 void mpl_args_add_place(lua_State *L);

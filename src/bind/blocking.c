@@ -37,3 +37,11 @@ int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
     }
   }
 }
+
+/* A `timed_out` for predicates: pushes false, "timeout". */
+int mpl_blocking_late(lua_State *L, struct mpl_blocking *op) {
+  (void)op;
+  lua_pushboolean(L, 0);
+  lua_pushliteral(L, "timeout");
+  return 2;
+}

@@ -27,5 +27,6 @@ struct mpl_blocking {
 };
 
 int mpl_blocking_run(lua_State *L, struct mpl_blocking *op);
+int mpl_blocking_late(lua_State *L, struct mpl_blocking *op);
 
 #endif

@@ -212,10 +212,7 @@ static int condition_wait(lua_State *L) {
    value. When the time is up: its last value and "timeout". */
 static int condition_wait_for(lua_State *L) {
   struct mpl_condition *c = self(L);
-  const int given = lua_gettop(L);
-  if (!lua_isfunction(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)
-    luaL_typeerror(L, 2, "function");
-  lua_settop(L, given); /* without the metafield */
+  mpl_args_callable(L, 2);
   mpl_args_end(L, 3);
   int64_t deadline = mpl_args_timeout(L, 3);
   held_lock(L, c, "wait_for");

@@ -40,6 +40,14 @@ void mpl_content_decode(lua_State *L, mpl_off message) {
                    mpl_load64_rlx(&m->nrefs));
 }
 
+/* Pushes a value; its message, if it has one, stays in the hand. */
+void mpl_content_show(lua_State *L, const struct mpl_value *v) {
+  if (v->message != 0)
+    mpl_content_decode(L, v->message);
+  else
+    mpl_codec_decode(L, v->bytes, v->size, NULL, 0);
+}
+
 /* Encodes the value at idx: as bytes into `bytes`, or as a message. Raises if it cannot be sent or
    there is no memory. */
 void mpl_content_take(lua_State *L, int idx, unsigned char bytes[MPL_VALUE_INLINE],

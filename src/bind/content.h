@@ -16,6 +16,7 @@ enum mpl_status mpl_content_message(const struct mpl_piece *pieces, size_t npiec
                                     const uint64_t *refs, size_t nrefs, mpl_off *message);
 void mpl_content_drop(mpl_off message);
 void mpl_content_decode(lua_State *L, mpl_off message);
+void mpl_content_show(lua_State *L, const struct mpl_value *v);
 
 void mpl_content_take(lua_State *L, int idx, unsigned char bytes[MPL_VALUE_INLINE],
                       struct mpl_value *v);

@@ -58,16 +58,9 @@ static int wait_attempt(lua_State *L, struct mpl_blocking *op) {
   return 1;
 }
 
-static int wait_timed_out(lua_State *L, struct mpl_blocking *op) {
-  (void)op;
-  lua_pushboolean(L, 0);
-  lua_pushliteral(L, "timeout");
-  return 2;
-}
-
 /* event:wait([timeout]): true once it is set; false, "timeout". */
 static int event_wait(lua_State *L) {
-  struct event_wait w = {.op = {.attempt = wait_attempt, .timed_out = wait_timed_out},
+  struct event_wait w = {.op = {.attempt = wait_attempt, .timed_out = mpl_blocking_late},
                          .event = self(L)};
   mpl_args_end(L, 2);
   w.op.deadline = mpl_args_timeout(L, 2);

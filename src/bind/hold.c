@@ -84,9 +84,7 @@ static int with_done(lua_State *L, int status, lua_KContext context) {
 /* lock:with(f, ...): f's results; f runs holding the lock, which is released whatever happens. */
 int mpl_hold_with(lua_State *L) {
   mpl_class_self(L, 1);
-  if (!lua_isfunction(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)
-    luaL_typeerror(L, 2, "function");
-  if (!lua_isfunction(L, 2)) lua_pop(L, 1);
+  mpl_args_callable(L, 2);
   int n = lua_gettop(L);
   lua_pushvalue(L, 1);
   lua_pushnil(L);

@@ -36,7 +36,7 @@ static void give_up(struct mpl_blocking *op) {
 
 /* Runs a call until it did not have to wait. True: it was done; false: there is no such element.
    Raises for all else. A message that the list has not taken is dropped. */
-bool mpl_list_call(lua_State *L, struct mpl_list_call *call) {
+bool mpl_list_run(lua_State *L, struct mpl_list_call *call) {
   call->op.attempt = attempt;
   call->op.give_up = give_up;
   call->op.deadline = MPL_NEVER;
@@ -72,8 +72,8 @@ static enum mpl_status run_take_last(struct mpl_list_call *call) {
 */
 
 /* Encodes the value at idx for a call, perhaps into `room`. Raises if it cannot be an element. */
-void mpl_list_take_value(lua_State *L, int idx, unsigned char room[MPL_VALUE_INLINE],
-                         struct mpl_list_call *call) {
+static void take_value(lua_State *L, int idx, unsigned char room[MPL_VALUE_INLINE],
+                       struct mpl_list_call *call) {
   if (lua_isnoneornil(L, idx))
     luaL_argerror(L, idx, "a list holds no nil (pop takes an element out; false may be one)");
   mpl_content_take(L, idx, room, &call->value);
@@ -82,6 +82,14 @@ void mpl_list_take_value(lua_State *L, int idx, unsigned char room[MPL_VALUE_INL
   enum mpl_status s =
       mpl_content_message(&piece, 1, piece.size, NULL, 0, &call->value.message);
   if (s != MPL_OK) mpl_args_raise(L, s);
+}
+
+/* Appends the value at idx. */
+void mpl_list_append(lua_State *L, struct mpl_list *l, int idx) {
+  struct mpl_list_call call = {.list = l, .run = run_insert, .at = INT64_MAX};
+  unsigned char room[MPL_VALUE_INLINE];
+  take_value(L, idx, room, &call);
+  mpl_list_run(L, &call);
 }
 
 /* An index of Lua's, not 0, as a place. */
@@ -113,7 +121,7 @@ static int list_index(lua_State *L) {
     return luaL_error(L, "list: index %I: indexes count from 1 (l[#l] is the last element; slice, "
                          "pop, insert and modify take negative ones)", (LUAI_UACINT)i);
   call.at = i - 1;
-  if (i == 0 || !mpl_list_call(L, &call)) {
+  if (i == 0 || !mpl_list_run(L, &call)) {
     lua_pushnil(L);
     return 1;
   }
@@ -137,7 +145,7 @@ static int remove_last(lua_State *L, struct mpl_list *l, lua_Integer i) {
   struct mpl_list_call call = {.list = l, .run = run_take_last, .at = i - 1};
   if (i < 0) return no_index(L, l);
   if (i == 0) return 0;
-  if (!mpl_list_call(L, &call)) {
+  if (!mpl_list_run(L, &call)) {
     if ((uint64_t)i > mpl_list_count(l)) return 0;
     return luaL_error(L, "list: index %I is not the last: it cannot be nil, as a list has no holes "
                          "(pop(%I) removes the element)", (LUAI_UACINT)i, (LUAI_UACINT)i);
@@ -156,8 +164,8 @@ static int list_newindex(lua_State *L) {
   if (lua_isnil(L, 3)) return remove_last(L, call.list, i);
   if (i <= 0) return no_index(L, call.list);
   call.at = i - 1;
-  mpl_list_take_value(L, 3, room, &call);
-  if (!mpl_list_call(L, &call)) return no_index(L, call.list);
+  take_value(L, 3, room, &call);
+  if (!mpl_list_run(L, &call)) return no_index(L, call.list);
   mpl_object_bury();
   return 0;
 }
@@ -173,11 +181,9 @@ static int list_len(lua_State *L) {
 
 /* l:append(v) */
 static int list_append(lua_State *L) {
-  struct mpl_list_call call = {.list = mpl_list_self(L), .run = run_insert, .at = INT64_MAX};
-  unsigned char room[MPL_VALUE_INLINE];
+  struct mpl_list *l = mpl_list_self(L);
   mpl_args_end(L, 2);
-  mpl_list_take_value(L, 2, room, &call);
-  mpl_list_call(L, &call);
+  mpl_list_append(L, l, 2);
   return 0;
 }
 
@@ -187,18 +193,14 @@ static int list_insert(lua_State *L) {
   unsigned char room[MPL_VALUE_INLINE];
   call.at = place_of(luaL_checkinteger(L, 2));
   mpl_args_end(L, 3);
-  mpl_list_take_value(L, 3, room, &call);
-  mpl_list_call(L, &call);
+  take_value(L, 3, room, &call);
+  mpl_list_run(L, &call);
   return 0;
 }
 
 /* Argument: a value. */
 static int decode_protected(lua_State *L) {
-  const struct mpl_value *v = lua_touserdata(L, 1);
-  if (v->message != 0)
-    mpl_content_decode(L, v->message);
-  else
-    mpl_codec_decode(L, v->bytes, v->size, NULL, 0);
+  mpl_content_show(L, lua_touserdata(L, 1));
   return 1;
 }
 
@@ -216,7 +218,7 @@ static void push_taken(lua_State *L, struct mpl_list_call *call) {
   if (status != LUA_OK && (mpl_args_lacked_memory(L, status) || mpl_interrupt_is(L, -1))) {
     struct mpl_list_call back = {.list = call->list, .run = run_insert, .value = v};
     back.at = call->at < -1 ? call->at + 1 : call->at < 0 ? INT64_MAX : call->at;
-    mpl_list_call(L, &back);
+    mpl_list_run(L, &back);
   } else if (v.message != 0) {
     mpl_content_drop(v.message);
   }
@@ -229,7 +231,7 @@ static int list_pop(lua_State *L) {
   lua_Integer i = luaL_optinteger(L, 2, -1);
   mpl_args_end(L, 2);
   call.at = place_of(i);
-  if (i != 0 && mpl_list_call(L, &call)) {
+  if (i != 0 && mpl_list_run(L, &call)) {
     push_taken(L, &call);
     return 1;
   }
@@ -250,15 +252,8 @@ static int wait_attempt(lua_State *L, struct mpl_blocking *op) {
   return 1;
 }
 
-static int wait_timed_out(lua_State *L, struct mpl_blocking *op) {
-  (void)op;
-  lua_pushboolean(L, 0);
-  lua_pushliteral(L, "timeout");
-  return 2;
-}
-
 static int list_wait_change(lua_State *L) {
-  struct mpl_list_call call = {.op = {.attempt = wait_attempt, .timed_out = wait_timed_out},
+  struct mpl_list_call call = {.op = {.attempt = wait_attempt, .timed_out = mpl_blocking_late},
                                .list = mpl_list_self(L)};
   mpl_args_end(L, 2);
   call.op.deadline = mpl_args_timeout(L, 2);
@@ -295,5 +290,5 @@ void mpl_list_open(lua_State *L) {
   lua_pushcclosure(L, list_index, 2);
   lua_setfield(L, -2, "__index");
   lua_setfield(L, -2, "list_class");
-  mpl_list_whole_open(L);
+  mpl_list_open_whole(L);
 }

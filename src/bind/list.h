@@ -8,7 +8,7 @@
 #include "bind/handle.h"
 #include "ds/list.h"
 
-/* Of the locks that scripts have, the gates are taken for the process, whatever coroutine runs. */
+/* For whom gates are taken: the process, whatever coroutine runs. */
 #define MPL_LIST_THREAD 0
 
 /* A call of ds/list.h, with what it takes and gives. */
@@ -21,21 +21,20 @@ struct mpl_list_call {
   uint64_t writes;
   struct mpl_list *own;
   struct mpl_list_snapshot *snapshot;
-  struct mpl_value value; /* in */
+  struct mpl_value value;      /* in */
   struct mpl_list_image image; /* out */
 };
 
 extern const struct mpl_class mpl_list_class;
 
 struct mpl_list *mpl_list_self(lua_State *L);
-bool mpl_list_call(lua_State *L, struct mpl_list_call *call);
-void mpl_list_take_value(lua_State *L, int idx, unsigned char room[MPL_VALUE_INLINE],
-                         struct mpl_list_call *call);
+bool mpl_list_run(lua_State *L, struct mpl_list_call *call);
+void mpl_list_append(lua_State *L, struct mpl_list *l, int idx);
 
 int mpl_list_method_clear(lua_State *L);
 int mpl_list_method_extend(lua_State *L);
 int mpl_list_method_slice(lua_State *L);
 int mpl_list_items(lua_State *L);
-void mpl_list_whole_open(lua_State *L);
+void mpl_list_open_whole(lua_State *L);
 
 #endif

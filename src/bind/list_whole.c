@@ -38,9 +38,8 @@ static struct mpl_list_snapshot *take_snapshot(lua_State *L, struct mpl_list *l,
   *s = (struct mpl_list_snapshot){0};
   mpl_class_push_metatable(L, &snapshot_class);
   lua_setmetatable(L, -2);
-  struct mpl_list_call call = {
-      .list = l, .run = run_snapshot, .at = i, .last = j, .snapshot = s};
-  mpl_list_call(L, &call);
+  struct mpl_list_call call = {.list = l, .run = run_snapshot, .at = i, .last = j, .snapshot = s};
+  mpl_list_run(L, &call);
   mpl_content_weigh(L, s->count * sizeof *s->cell);
   return s;
 }
@@ -48,10 +47,7 @@ static struct mpl_list_snapshot *take_snapshot(lua_State *L, struct mpl_list *l,
 /* Pushes element i, from 0. */
 static void push_element(lua_State *L, const struct mpl_list_snapshot *s, uint64_t i) {
   struct mpl_value v = mpl_list_value_of(&s->cell[i]);
-  if (v.message != 0)
-    mpl_content_decode(L, v.message);
-  else
-    mpl_codec_decode(L, v.bytes, v.size, NULL, 0);
+  mpl_content_show(L, &v);
 }
 
 /* l:slice([i[, j]]): a plain table. */
@@ -119,10 +115,6 @@ static void drop_own(struct mpl_handle *h) {
   mpl_reflist_release(id);
 }
 
-static enum mpl_status run_append(struct mpl_list_call *call) {
-  return mpl_list_insert(call->list, MPL_LIST_THREAD, INT64_MAX, &call->value, &call->op.wait);
-}
-
 /* How many elements the table at idx has: its `n`, where a hole would be an error, or its
    length. */
 static lua_Integer length(lua_State *L, int idx) {
@@ -148,13 +140,10 @@ static void want_table(lua_State *L, int idx) {
 static void fill(lua_State *L, struct mpl_list *l, int idx) {
   lua_Integer n = length(L, idx);
   for (lua_Integer i = 1; i <= n; i++) {
-    struct mpl_list_call call = {.list = l, .run = run_append};
-    unsigned char room[MPL_VALUE_INLINE];
     if (lua_geti(L, idx, i) == LUA_TNIL)
       mpl_args_wrong(L, idx, lua_pushfstring(L, "element %I is nil, which a list does not hold",
                                              (LUAI_UACINT)i));
-    mpl_list_take_value(L, -1, room, &call);
-    mpl_list_call(L, &call);
+    mpl_list_append(L, l, -1);
     lua_pop(L, 1);
   }
 }
@@ -171,7 +160,7 @@ static enum mpl_status run_swap(struct mpl_list_call *call) {
 static int change_all(lua_State *L, struct mpl_list *l, struct mpl_handle *own,
                       enum mpl_status (*run)(struct mpl_list_call *call)) {
   struct mpl_list_call call = {.list = l, .run = run, .own = own->body};
-  mpl_list_call(L, &call);
+  mpl_list_run(L, &call);
   drop_own(own);
   return 0;
 }
@@ -278,7 +267,7 @@ static const luaL_Reg functions[] = {{"list", list_new},
                                      {NULL, NULL}};
 
 /* Puts the functions into the module table on top. */
-void mpl_list_whole_open(lua_State *L) {
+void mpl_list_open_whole(lua_State *L) {
   mpl_class_register(L, &snapshot_class);
   mpl_class_register(L, &gate_class);
   mpl_class_push_metatable(L, &mpl_list_class);
