@@ -18,7 +18,9 @@ void __real_free(void *block);
 #include "codec_stub.h"
 #include "unit.h"
 
-/* Private memory of the codec */
+/*
+** Private memory of the codec
+*/
 
 void *__wrap_malloc(size_t size);
 void *__wrap_realloc(void *block, size_t size);
@@ -47,7 +49,9 @@ void __wrap_free(void *block) {
   __real_free(block);
 }
 
-/* Messages */
+/*
+** Messages
+*/
 
 struct message {
   char *bytes;
@@ -95,7 +99,7 @@ static void push(lua_State *L, const char *source) {
 }
 
 /* A value with something of everything; with PIECE at its default, enough of it to leave every
-** initial storage of an encoding. */
+   initial storage of an encoding. */
 static const char *const everything =
   "local Class = {}\n"
   "process.register('Class', Class)\n"
@@ -513,7 +517,7 @@ static int round_trip_call(lua_State *L) {
 }
 
 /* In a new state, with memory that ends after so many allocations: a value or an error, and nothing
-** is left over. Returns whether there was enough. */
+   is left over. Returns whether there was enough. */
 static bool round_trip(const char *source, size_t lua_allocations, size_t codec_allocations) {
   lua_State *L = stub_state();
   push(L, source);

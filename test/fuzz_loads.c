@@ -67,7 +67,7 @@ struct input {
 };
 
 /* Reads an input; and if that succeeds, what was read can be written, and read again, unless it has
-** parts that only a forged message can name. */
+   parts that only a forged message can name. */
 static int run_call(lua_State *L) {
   const struct input *in = lua_touserdata(L, 1);
   static const uint64_t refs[] = {3, 4, 1, 2, 5000};
@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 /* Makes the sample into an input of at most `room` bytes; returns its size. Code is in it, or in it
-** to be kept, or kept already. */
+   to be kept, or kept already. */
 static size_t make_sample(uint8_t *input, size_t room, unsigned choice) {
   lua_State *L = state();
   size_t size;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Begins empty, in `room` bytes at `initial` (NULL with 0 for none), which must outlive the buffer.
-** */
+   */
 void mpl_buf_init(struct mpl_buf *b, void *initial, size_t room) {
   b->data = b->initial = initial;
   b->size = 0;

@@ -70,7 +70,7 @@ static int push_dump(lua_State *L, struct mpl_codec_codes *sent) {
 }
 
 /* process.dumps(value): the value as a string, for process.loads in any process of the program.
-** Raises an error that names the path of what cannot be sent. */
+   Raises an error that names the path of what cannot be sent. */
 int mpl_codec_dumps(lua_State *L) {
   luaL_checkany(L, 1);
   lua_settop(L, 1);
@@ -95,7 +95,7 @@ static const char *fault(const char *s, size_t n) {
 }
 
 /* process.loads(string): the value that process.dumps made it from. Raises "damaged message: ..."
-** for anything else. */
+   for anything else. */
 int mpl_codec_loads(lua_State *L) {
   luaL_checktype(L, 1, LUA_TSTRING);
   lua_settop(L, 1);

@@ -8,14 +8,16 @@
 #define TYPE "process.codes"
 
 /* Received codes that are kept. There are more only if many send to this process: then all are
-** dropped, and the senders hear of it by the error. */
+   dropped, and the senders hear of it by the error. */
 #define KEPT_MAX (4 * MPL_CODEC_CODES_MAX)
 
 /* In the registry under this address: a table, hash -> code. Its element 0 counts them; so a code
-** whose hash is 0 is not kept. */
+   whose hash is 0 is not kept. */
 static const char registry_key = 0;
 
-/* Sender */
+/*
+** Sender
+*/
 
 /* The set at idx; raises if there is none. */
 struct mpl_codec_codes *mpl_codec_codes_check(lua_State *L, int idx) {
@@ -80,7 +82,9 @@ void mpl_codec_codes_open(lua_State *L) {
   lua_setfield(L, -2, "UNKNOWN_CODE");
 }
 
-/* Receiver */
+/*
+** Receiver
+*/
 
 /* Keeps a code for later messages that name its hash. */
 void mpl_codec_codes_keep(lua_State *L, uint64_t hash, const char *bytes, size_t n) {

@@ -70,7 +70,9 @@ static _Noreturn void damaged(lua_State *L, const char *how) {
   abort(); /* luaL_error does not return, but is not declared so */
 }
 
-/* Reading */
+/*
+** Reading
+*/
 
 static inline const unsigned char *take(struct decoder *d, size_t n) {
   if ((size_t)(d->end - d->at) < n) damaged(d->L, "it is cut short");
@@ -176,10 +178,12 @@ static uint64_t take_ref(struct decoder *d) {
   return d->refs[index];
 }
 
-/* What is mentioned again */
+/*
+** What is mentioned again
+*/
 
 /* Counts a first mention; the function or table is on top. Returns its number, or 0 if nothing
-** later refers to it; otherwise the object is kept. */
+   later refers to it; otherwise the object is kept. */
 static lua_Integer note_first(struct decoder *d, unsigned tag) {
   lua_State *L = d->L;
   d->objects++;
@@ -203,7 +207,9 @@ static lua_Integer push_earlier(struct decoder *d) {
   return (lua_Integer)number;
 }
 
-/* Frames */
+/*
+** Frames
+*/
 
 /* Makes room on the Lua stack. The depth is limited, so that only memory can be missing. */
 static void need_stack(lua_State *L) {
@@ -226,7 +232,7 @@ static struct frame *open_frame(struct decoder *d) {
 }
 
 /* Takes room for n entries out of what the whole message may ask for: an honest message has a byte
-** for each. */
+   for each. */
 static int make_room(struct decoder *d, uint64_t n) {
   if (n > d->slots) damaged(d->L, "a table is larger than the message");
   d->slots -= (size_t)n;
@@ -337,7 +343,7 @@ static void push_descriptor(struct decoder *d, unsigned tag) {
 }
 
 /* Reads one value. Returns true if it is on top of the stack, false if it is an object on top whose
-** parts follow, for which a frame was opened. */
+   parts follow, for which a frame was opened. */
 static bool read_value(struct decoder *d) {
   unsigned tag = *take(d, 1);
   if (push_scalar(d, tag)) return true;
@@ -452,7 +458,7 @@ static void note_upvalue(struct decoder *d, unsigned tag, int n) {
 }
 
 /* The same as fill_table for the upvalues of a function. Stack: function; and the value of an
-** upvalue if the step is UPVALUE. */
+   upvalue if the step is UPVALUE. */
 static bool fill_upvalues(struct decoder *d, struct frame *f) {
   lua_State *L = d->L;
   for (;;) {
@@ -484,7 +490,7 @@ static void read_whole(struct decoder *d) {
 }
 
 /* Reads the definitions, and when all of the message is good sets the globals that are nil; no
-** metamethod is called. */
+   metamethod is called. */
 static void read_definitions(struct decoder *d) {
   lua_State *L = d->L;
   lua_newtable(L);

@@ -25,7 +25,9 @@
 /* A list may have this many holes in a row. */
 #define HOLES 64
 
-/* Values without parts */
+/*
+** Values without parts
+*/
 
 static bool is_scalar(int type) {
   return type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER || type == LUA_TSTRING;
@@ -82,7 +84,7 @@ enum result mpl_codec_encoder_name_only(struct encoder *e) {
 }
 
 /* Index of an object in the list, into which it is entered at its first mention. Returns false if
-** there is no memory. */
+   there is no memory. */
 static bool enter_ref(struct encoder *e, uint64_t id, size_t *index) {
   struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->handles, id);
   *index = entry != NULL ? (size_t)(entry - e->handles.entries) : e->out->nrefs;
@@ -160,7 +162,9 @@ struct frame *mpl_codec_encoder_frame(struct encoder *e) {
   return f;
 }
 
-/* Tables */
+/*
+** Tables
+*/
 
 static bool has_metatable(lua_State *L, int idx) {
   if (!lua_getmetatable(L, idx)) return false;
@@ -262,7 +266,7 @@ static enum result begin_entry(struct encoder *e, struct frame *f) {
 }
 
 /* Writes what is left of the entries of the table in frame f, up to its end or to an entry that
-** opens another frame. Stack: table, key; and the value if the step is VALUE. */
+   opens another frame. Stack: table, key; and the value if the step is VALUE. */
 static enum result write_entries(struct encoder *e, struct frame *f) {
   lua_State *L = e->L;
   for (;;) {
@@ -279,7 +283,9 @@ static enum result write_entries(struct encoder *e, struct frame *f) {
   }
 }
 
-/* The walk */
+/*
+** The walk
+*/
 
 /* Writes the value on top of the stack, or opens a frame for it. */
 enum result mpl_codec_encoder_value(struct encoder *e) {
@@ -316,14 +322,16 @@ static enum result walk(struct encoder *e, enum result result) {
 }
 
 /* Writes the value on top of the stack and all its parts, and the globals that functions in it
-** name. */
+   name. */
 static enum result write_message(struct encoder *e) {
   enum result result = walk(e, mpl_codec_encoder_value(e));
   if (result == FAILED || e->globals.count == 0) return result;
   return walk(e, mpl_codec_function_begin_definitions(e));
 }
 
-/* Failure */
+/*
+** Failure
+*/
 
 /* Reads the path of the value on top from the frames. */
 static void read_path(const struct encoder *e, struct mpl_codec_path *path) {
@@ -436,8 +444,8 @@ void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out) {
 }
 
 /* As mpl_codec_encode for a receiver that has the code in `sent`: that goes as its hash. The code
-** that goes whole is added to the set, but for that of a message in which a global was missing:
-** when there is one, it will have to go along. */
+   that goes whole is added to the set, but for that of a message in which a global was missing:
+   when there is one, it will have to go along. */
 void mpl_codec_encode_to(lua_State *L, int idx, struct mpl_codec_codes *sent,
                          struct mpl_codec_out *out) {
   encode(L, (struct request){.idx = idx, .out = out, .inplace = MPL_CODEC_INPLACE, .sent = sent});

@@ -86,7 +86,7 @@ static inline enum result encoder_written(struct encoder *e, bool done) {
 /* Objects: tables, functions, upvalues */
 
 /* Writes `tag` and the number of an object that was mentioned before, and marks the first mention.
-** Returns false, and writes nothing, if this is the first. */
+   Returns false, and writes nothing, if this is the first. */
 static inline bool encoder_again(struct encoder *e, unsigned tag, const void *object,
                                  enum result *result) {
   struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->objects, (uintptr_t)object);

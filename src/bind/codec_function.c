@@ -19,7 +19,9 @@
 #include "bind/codec_globals.h"
 #include "ds/parcel.h"
 
-/* Code */
+/*
+** Code
+*/
 
 static int append(lua_State *L, const void *bytes, size_t n, void *buf) {
   (void)L;
@@ -35,7 +37,7 @@ static bool note_global(void *to, const char *name, size_t n) {
 }
 
 /* Which upvalues of the function on top are the globals table: by identity, as a dump may have lost
-** their names. Returns whether there are any. */
+   their names. Returns whether there are any. */
 static bool find_env(lua_State *L, struct mpl_codec_upvalues *env) {
   bool any = false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
@@ -111,7 +113,7 @@ enum result mpl_codec_function_open(struct encoder *e) {
 }
 
 /* Writes what is left of the upvalues of the function in frame f, up to the last or to one that
-** opens another frame. */
+   opens another frame. */
 enum result mpl_codec_function_upvalues(struct encoder *e, struct frame *f) {
   lua_State *L = e->L;
   while (lua_getupvalue(L, f->base, f->upvalue + 1) != NULL) {
@@ -129,7 +131,9 @@ enum result mpl_codec_function_upvalues(struct encoder *e, struct frame *f) {
   return encoder_written(e, mpl_codec_out_tag(e->out, TAG_END));
 }
 
-/* Definitions */
+/*
+** Definitions
+*/
 
 /* Opens the frame of the definitions, which is the only one then. */
 enum result mpl_codec_function_begin_definitions(struct encoder *e) {
@@ -144,7 +148,7 @@ enum result mpl_codec_function_begin_definitions(struct encoder *e) {
 }
 
 /* Whether the value on top is a C function that is known as a global: its name is all that could be
-** sent of it. */
+   sent of it. */
 static bool is_own_name(const struct encoder *e) {
   lua_State *L = e->L;
   int top = lua_gettop(L);
@@ -172,12 +176,12 @@ static struct encoder_mark here(const struct encoder *e) {
   const struct mpl_codec_out *out = e->out;
   return (struct encoder_mark){
     .bytes = out->bytes.size, .cut = out->cut, .size = out->size, .npieces = out->npieces,
-    .nrefs = out->nrefs, .parcels = out->parcels, .objects = e->objects.count, 
+    .nrefs = out->nrefs, .parcels = out->parcels, .objects = e->objects.count,
     .codes = e->codes.count, .handles = e->handles.count, .globals = e->globals.count};
 }
 
 /* Takes the message back to the mark. That a first mention is marked as shared stays: it costs the
-** receiver a little. */
+   receiver a little. */
 static void take_back(struct encoder *e, const struct encoder_mark *m) {
   struct mpl_codec_out *out = e->out;
   if (out->parcels) mpl_parcel_release(out->refs + m->nrefs, out->nrefs - m->nrefs);
@@ -194,7 +198,7 @@ static void take_back(struct encoder *e, const struct encoder_mark *m) {
 }
 
 /* After a failure: leaves out the global that cannot be sent. Returns false if it was something
-** else that failed. */
+   else that failed. */
 bool mpl_codec_function_leave_out(struct encoder *e) {
   bool memory = e->failure == FAILURE_MEMORY || e->failure == FAILURE_NAMES;
   if (memory || e->depth == 0 || e->frames[0].kind != DEFINITIONS) return false;
@@ -206,7 +210,7 @@ bool mpl_codec_function_leave_out(struct encoder *e) {
 }
 
 /* Writes what is left of the definitions, up to the last or to one that opens another frame. Stack:
-** globals table, key. */
+   globals table, key. */
 enum result mpl_codec_function_definitions(struct encoder *e, struct frame *f) {
   lua_State *L = e->L;
   for (;;) {

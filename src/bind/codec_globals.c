@@ -50,7 +50,9 @@ struct function {
   uint64_t *named; /* a bit for each constant */
 };
 
-/* Reading. All of these return false at what cannot be. */
+/*
+** Reading: false at what cannot be
+*/
 
 static bool skip(struct search *s, size_t n) {
   if (n > (size_t)(s->end - s->at)) return false;
@@ -121,7 +123,7 @@ static bool skip_debug(struct search *s) {
 }
 
 /* Steps over what is in front of the main function: magic, version, format, a test for damage, the
-** sizes of three types, an integer and a float; and the number of upvalues. */
+   sizes of three types, an integer and a float; and the number of upvalues. */
 static bool skip_head(struct search *s) {
   static const char magic[] = LUA_SIGNATURE "\x54\x00\x19\x93\r\n\x1a\n\x04";
   const char sizes[] = {sizeof(lua_Integer), sizeof(lua_Number)};
@@ -131,7 +133,9 @@ static bool skip_head(struct search *s) {
          memcmp(at + sizeof magic - 1, sizes, sizeof sizes) == 0;
 }
 
-/* Instructions */
+/*
+** Instructions
+*/
 
 static uint32_t instruction(const struct function *f, size_t i) {
   uint32_t word;
@@ -212,7 +216,9 @@ static bool search_code(struct search *s, struct function *f) {
   return goes_on;
 }
 
-/* Functions */
+/*
+** Functions
+*/
 
 /* Reads which upvalues of a function are _ENV: those of the enclosing one that are. */
 static bool take_upvalues(struct search *s, const struct mpl_codec_upvalues *enclosing,
@@ -230,7 +236,7 @@ static bool take_upvalues(struct search *s, const struct mpl_codec_upvalues *enc
 }
 
 /* Searches a function and those in it. `enclosing`: which upvalues of the enclosing one are _ENV;
-** for the main function, which has `own`, NULL. */
+   for the main function, which has `own`, NULL. */
 static bool search_function(struct search *s, const struct mpl_codec_upvalues *enclosing,
                             const struct mpl_codec_upvalues *own, int depth) {
   static const struct mpl_codec_upvalues none;

@@ -22,7 +22,7 @@ static inline bool mpl_codec_upvalues_has(const struct mpl_codec_upvalues *set, 
 }
 
 /* Called with each name, which points into the code; perhaps several times with the same. Returns
-** false to give up. */
+   false to give up. */
 typedef bool mpl_codec_globals_note(void *to, const char *name, size_t n);
 
 bool mpl_codec_globals_find(const char *code, size_t size, const struct mpl_codec_upvalues *env,

@@ -92,7 +92,7 @@ static void create(lua_State *L) {
 }
 
 /* Pushes the names of this Lua state and returns their memory, which lives as long as the state.
-** May raise for memory the first time only. */
+   May raise for memory the first time only. */
 struct mpl_codec_names *mpl_codec_names_push(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key) != LUA_TUSERDATA) {
     lua_pop(L, 1);
@@ -116,8 +116,8 @@ static void push_weak_table(lua_State *L) {
 }
 
 /* Whether the module at idx is the better one to name a value by than what table `of` says for the
-** value on top: shorter, then first in order. So `string.format` beats a module that re-exports it,
-** and the choice does not depend on the order of a traversal. */
+   value on top: shorter, then first in order. So `string.format` beats a module that re-exports it,
+   and the choice does not depend on the order of a traversal. */
 static bool is_better_name(lua_State *L, int idx, int of) {
   lua_pushvalue(L, -1);
   lua_rawget(L, of);
@@ -133,7 +133,7 @@ struct rebuild {
 };
 
 /* Whether the global on top, as `log = print` makes one, has that value under Lua's own name, too:
-** others may not know it by the other. Stack: the key in _G, and the value. */
+   others may not know it by the other. Stack: the key in _G, and the value. */
 static bool is_original(lua_State *L, const struct rebuild *r) {
   size_t n;
   const char *key = lua_tolstring(L, -2, &n);
@@ -205,7 +205,7 @@ void mpl_codec_names_rebuild(lua_State *L, int names) {
 }
 
 /* Pushes table[key] for a table among the user values and the key on top, which it replaces.
-** Returns the type of the result. */
+   Returns the type of the result. */
 static int look_up(lua_State *L, int names, int table) {
   lua_getiuservalue(L, names, table);
   lua_insert(L, -2);
@@ -269,7 +269,7 @@ bool mpl_codec_names_resolve(lua_State *L, int names) {
 }
 
 /* Replaces the metatable on top by its name, or the name by the metatable; by nil if it is not
-** registered. Returns the type of the result. Allocates and raises nothing. */
+   registered. Returns the type of the result. Allocates and raises nothing. */
 int mpl_codec_names_class(lua_State *L, int names) {
   return look_up(L, names, CLASSES);
 }

@@ -47,7 +47,7 @@ static inline unsigned mpl_codec_names_bit(const void *object) {
 }
 
 /* Whether a table or function may be the globals table or a module: false is certain, and quick, as
-** it has to be for each table of a message. */
+   it has to be for each table of a message. */
 static inline bool mpl_codec_names_maybe(const struct mpl_codec_names *n, const void *object) {
   unsigned bit = mpl_codec_names_bit(object);
   return (n->filter[bit / 64] >> (bit % 64) & 1) != 0;

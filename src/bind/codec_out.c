@@ -57,7 +57,7 @@ bool mpl_codec_out_finish_pieces(struct mpl_codec_out *out) {
 }
 
 /* Gives back what an encoding holds; it may be called again, and after a failed mpl_codec_encode.
-** */
+   */
 void mpl_codec_release(struct mpl_codec_out *out) {
   bool pieces = out->pieces != out->initial_pieces, refs = out->refs != out->initial_refs;
   if (out->parcels) mpl_parcel_release(out->refs, out->nrefs);

@@ -114,7 +114,7 @@ static const char *push_kind(lua_State *L, int idx) {
 }
 
 /* Raises the error for the value on top of the stack, whose path is p (not read for memory). To be
-** called when nothing is held any more. */
+   called when nothing is held any more. */
 void mpl_codec_path_raise(lua_State *L, enum mpl_codec_failure failure,
                           const struct mpl_codec_path *p) {
   switch (failure) {

@@ -23,7 +23,7 @@ void mpl_codec_seen_free(struct mpl_codec_seen *s) {
 }
 
 /* The slot where a search for the key begins: Fibonacci hashing (Knuth, TAOCP 3, 6.4), as addresses
-** and ids differ in a few low bits only. */
+   and ids differ in a few low bits only. */
 static size_t first_slot(const struct mpl_codec_seen *s, uint64_t key) {
   return (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (s->slots - 1);
 }
@@ -69,7 +69,7 @@ static bool grow(struct mpl_codec_seen *s) {
 }
 
 /* Adds a key that is not there; its number is the count before. Returns false if there is no
-** memory: then the map may only be freed. */
+   memory: then the map may only be freed. */
 bool mpl_codec_seen_add(struct mpl_codec_seen *s, uint64_t key, size_t place) {
   if (s->count == s->room && !grow(s)) return false;
   s->entries[s->count] = (struct mpl_codec_seen_entry){key, place};
@@ -79,7 +79,7 @@ bool mpl_codec_seen_add(struct mpl_codec_seen *s, uint64_t key, size_t place) {
 }
 
 /* Takes back the entries that were added last, so that `count` are left, if there are more. In this
-** order an entry is in no other's way: what is searched for past it was added after it. */
+   order an entry is in no other's way: what is searched for past it was added after it. */
 void mpl_codec_seen_cut(struct mpl_codec_seen *s, size_t count) {
   while (s->count > count) {
     size_t position = --s->count;

@@ -22,7 +22,7 @@ static void load(lua_State *L, const struct mpl_embed_file *file) {
 }
 
 /* A package searcher: says nothing about names it does not have, as messages of `require` are to be
-** those of a stock Lua. */
+   those of a stock Lua. */
 static int searcher(lua_State *L) {
   const struct mpl_embed_file *file = find(luaL_checkstring(L, 1));
   if (file == NULL) return 0;

@@ -153,7 +153,7 @@ static int read_character(EditLine *el, wchar_t *character) {
 }
 
 /* Calls the completer with the text before the cursor. Leaves what to insert and what to show, or
-** an error message; true for the former. */
+   an error message; true for the former. */
 static bool call_completer(lua_State *L, const struct line_info *line) {
   lua_getiuservalue(L, 1, 1);
   lua_pushlstring(L, line->buffer, (size_t)(line->cursor - line->buffer));

@@ -53,7 +53,7 @@ static void open_libraries(lua_State *L, const struct mpl_options *options) {
 }
 
 /* Makes the global `arg`: the script's name at 0, its arguments from 1 on, what stood before it
-** below. With no script it is the program that stands at 0. */
+   below. With no script it is the program that stands at 0. */
 static void create_arg(lua_State *L, char **argv, int argc, int script) {
   if (script >= argc) script = 0;
   lua_createtable(L, argc - script, script + 1);
@@ -86,7 +86,7 @@ static bool run_script(lua_State *L, char **argv, int script) {
 }
 
 /* With neither script nor -e nor -v: a terminal gets the prompt, anything else is a script. As with
-** `lua`, the exit status does not tell whether such a script failed; that of `mpl -` does. */
+   `lua`, the exit status does not tell whether such a script failed; that of `mpl -` does. */
 static bool run_stdin(lua_State *L) {
   if (!isatty(STDIN_FILENO)) {
     mpl_run_file(L, NULL);

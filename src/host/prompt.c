@@ -55,7 +55,7 @@ static int read_line(lua_State *L) {
 }
 
 /* Makes the directories above the file `path`, as far as they are missing, for the user alone. What
-** fails here shows when the file is opened. */
+   fails here shows when the file is opened. */
 static void make_parents(const char *path) {
   char part[PATH_MAX];
   size_t length = strlen(path);

@@ -51,7 +51,7 @@ bool mpl_run_report(lua_State *L, int status) {
 }
 
 /* Calls the function under its `nargs` arguments; leaves one result. False if it failed: then an
-** error message was printed and nothing is left. */
+   error message was printed and nothing is left. */
 static bool call(lua_State *L, int nargs, int nresults) {
   int base = lua_gettop(L) - nargs;
   lua_pushcfunction(L, message_handler);

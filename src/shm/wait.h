@@ -21,7 +21,7 @@ struct mpl_wait {
   struct mpl_ec *ec;       /* signalled when it is worth trying again */
   const mpl_a64 *watch;    /* for spinning: differs from `seen` when it is; or NULL */
   uint64_t seen;
-  uint64_t peer;           /* identity of who will change it, as far as one knows; 0: nobody known */
+  uint64_t peer;           /* identity of who will change it, as far as one knows; 0: unknown */
   bool mortal;             /* the death of the peer ends the wait */
   bool deaths;             /* and so does any death, as soon as somebody has cleaned up after it */
   bool stream;             /* what comes may be followed by more at once */
