@@ -220,7 +220,7 @@ static int barrier_index(lua_State *L) {
   else if (strcmp(key, "broken") == 0)
     lua_pushboolean(L, mpl_barrier_is_broken(b));
   else
-    lua_pushvalue(L, 2), lua_gettable(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 2), lua_rawget(L, lua_upvalueindex(2));
   return 1;
 }
 
@@ -243,11 +243,7 @@ static const struct mpl_class barrier_class = {"Barrier", methods, metamethods};
 void mpl_barrier_open(lua_State *L) {
   mpl_barrier_register();
   mpl_handle_class(L, MPL_TYPE_BARRIER, &barrier_class);
-  mpl_class_push_metatable(L, &barrier_class);
-  lua_getfield(L, -1, "__index");
-  lua_pushcclosure(L, barrier_index, 1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  mpl_class_set_index(L, &barrier_class, barrier_index);
   lua_pushcfunction(L, barrier_new);
   lua_setfield(L, -2, "Barrier");
 }

@@ -211,18 +211,6 @@ void mpl_cells_push_method(lua_State *L, const char *fault) {
 ** Opening
 */
 
-/* Registers a class. `index` is its __index, and finds the methods in its second upvalue. */
-void mpl_cells_class(lua_State *L, enum mpl_object_type kind, const struct mpl_class *class,
-                     lua_CFunction index) {
-  mpl_handle_class(L, kind, class);
-  mpl_class_push_metatable(L, class);
-  lua_pushvalue(L, -1);
-  lua_getfield(L, -1, "__index");
-  lua_pushcclosure(L, index, 2);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-}
-
 static const luaL_Reg constructors[] = {{"Value", value_new},
                                         {"RawValue", raw_value_new},
                                         {"Array", array_new},

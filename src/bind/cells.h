@@ -26,8 +26,6 @@ int mpl_cells_method_compare_and_set(lua_State *L, struct mpl_cells *cells, uint
 int mpl_cells_method_get_lock(lua_State *L, const struct mpl_cells *cells);
 void mpl_cells_push_method(lua_State *L, const char *fault);
 int mpl_cells_method_get_obj(lua_State *L, const struct mpl_cells *cells);
-void mpl_cells_class(lua_State *L, enum mpl_object_type kind, const struct mpl_class *class,
-                     lua_CFunction index);
 
 /* cells_value.c, cells_array.c */
 void mpl_cells_open_value(lua_State *L);

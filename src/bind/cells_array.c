@@ -54,8 +54,7 @@ static void push_text(lua_State *L, const struct mpl_cells *cells) {
   luaL_pushresultsize(&b, strnlen(text, (size_t)cells->count));
 }
 
-/* a[i], nil right behind the last; the methods, see mpl_cells_class; a.value: the text in an array
-   of bytes. */
+/* a[i], nil right behind the last; the methods; a.value: the text in an array of bytes. */
 static int array_index(lua_State *L) {
   const struct mpl_cells *cells = self(L);
   uint64_t at = place(L);
@@ -264,5 +263,6 @@ static const struct mpl_class array_class = {"Array", methods, metamethods};
 
 /* Registers the class. */
 void mpl_cells_open_array(lua_State *L) {
-  mpl_cells_class(L, MPL_TYPE_ARRAY, &array_class, array_index);
+  mpl_handle_class(L, MPL_TYPE_ARRAY, &array_class);
+  mpl_class_set_index(L, &array_class, array_index);
 }

@@ -20,7 +20,7 @@ static bool is_value(lua_State *L) {
   return key != NULL && n == 5 && memcmp(key, "value", 5) == 0;
 }
 
-/* v.value, and the methods; see mpl_cells_class. */
+/* v.value, and the methods. */
 static int value_index(lua_State *L) {
   const struct mpl_cells *cells = self(L);
   if (is_value(L)) {
@@ -88,5 +88,6 @@ static const struct mpl_class value_class = {"Value", methods, metamethods};
 
 /* Registers the class. */
 void mpl_cells_open_value(lua_State *L) {
-  mpl_cells_class(L, MPL_TYPE_VALUE, &value_class, value_index);
+  mpl_handle_class(L, MPL_TYPE_VALUE, &value_class);
+  mpl_class_set_index(L, &value_class, value_index);
 }

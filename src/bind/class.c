@@ -3,7 +3,7 @@
 */
 #include "bind/class.h"
 
-/* Makes the metatable of a class; `__index` is its methods unless it brings one of its own. */
+/* Makes the metatable of a class; its `__index` is its methods. */
 void mpl_class_register(lua_State *L, const struct mpl_class *class) {
   lua_createtable(L, 0, 8);
   lua_pushstring(L, class->name);
@@ -15,6 +15,17 @@ void mpl_class_register(lua_State *L, const struct mpl_class *class) {
   lua_pushvalue(L, -1);
   luaL_setfuncs(L, class->metamethods, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, class);
+}
+
+/* Puts `index` in the place of a class's methods as its __index; it finds the metatable in its
+   first upvalue and the methods in its second. */
+void mpl_class_set_index(lua_State *L, const struct mpl_class *class, lua_CFunction index) {
+  mpl_class_push_metatable(L, class);
+  lua_pushvalue(L, -1);
+  lua_getfield(L, -1, "__index");
+  lua_pushcclosure(L, index, 2);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
 }
 
 /* In a method: raises, because the value at idx is not of its class. */

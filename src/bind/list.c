@@ -283,12 +283,9 @@ void mpl_list_open(lua_State *L) {
   mpl_list_register();
   mpl_handle_class(L, MPL_TYPE_LIST, &mpl_list_class);
   mpl_class_push_metatable(L, &mpl_list_class);
-  lua_pushvalue(L, -1);
   lua_getfield(L, -1, "__index");
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -5, "list_methods");
-  lua_pushcclosure(L, list_index, 2);
-  lua_setfield(L, -2, "__index");
+  lua_setfield(L, -3, "list_methods");
   lua_setfield(L, -2, "list_class");
+  mpl_class_set_index(L, &mpl_list_class, list_index);
   mpl_list_open_whole(L);
 }
