@@ -289,8 +289,8 @@ static void wait_for_many(void *arg) {
 
 #define LATER_NS 3000 /* than in the round before */
 
-/* Signalled again and again, at another moment of the wait each time. Who has missed a wake-up looks
-   for himself after a second; on a busy machine few who were woken take as long. */
+/* Signalled again and again, at another moment of the wait each time. Who has missed a wake-up
+   looks for himself after a second; on a busy machine few who were woken take as long. */
 static void many_are_woken(void) {
   static const int rounds = 300;
   int late = 0;

@@ -187,7 +187,8 @@ int mpl_os_timer_create(int sig, int *timer) {
   return (int)syscall(SYS_timer_create, CLOCK_MONOTONIC, &e, timer);
 }
 
-/* Has it send its signal after `first` nanoseconds (0 stops it), and then every `period` (0: once). */
+/* Has it send its signal after `first` nanoseconds (0 stops it), and then every `period` (0:
+   once). */
 void mpl_os_timer_set(int timer, int64_t first, int64_t period) {
   struct itimerspec spec = {timespec_of(period), timespec_of(first)};
   MPL_POINT();

@@ -71,7 +71,8 @@ bool mpl_args_options(lua_State *L, int idx, const char *const *known) {
     const char *const *k = known;
     while (*k != NULL && (key == NULL || strcmp(*k, key) != 0)) k++;
     if (*k == NULL)
-      mpl_args_wrong(L, idx, lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, -1, NULL)));
+      mpl_args_wrong(L, idx,
+                     lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, -1, NULL)));
   }
   return true;
 }
@@ -111,15 +112,16 @@ static bool is_own(lua_State *L, int level) {
   return lua_getstack(L, level, &d) && lua_getinfo(L, "S", &d) && is_own_source(d.source);
 }
 
-/* The level of the function that the script has called; the C function that runs, or what of the module's
-   Lua sources has called it. */
+/* The level of the function that the script has called; the C function that runs, or what of the
+   module's Lua sources has called it. */
 static int called_level(lua_State *L) {
   int level = 0;
   while (is_own(L, level + 1)) level++;
   return level;
 }
 
-/* Raises an error as luaL_error does, with the place in the script that has called into the module. */
+/* Raises an error as luaL_error does, with the place in the script that has called into the
+   module. */
 int mpl_args_error(lua_State *L, const char *format, ...) {
   va_list arguments;
   luaL_where(L, called_level(L) + 1);
@@ -130,8 +132,8 @@ int mpl_args_error(lua_State *L, const char *format, ...) {
   return lua_error(L);
 }
 
-/* Raises an error as luaL_argerror does, of the function that the script has called, whose argument number
-   `arg` is. */
+/* Raises an error as luaL_argerror does, of the function that the script has called, whose
+   argument number `arg` is. */
 int mpl_args_wrong(lua_State *L, int arg, const char *text) {
   lua_Debug d = {.name = NULL};
   int level = called_level(L);
@@ -155,8 +157,8 @@ int mpl_args_wrong_type(lua_State *L, int arg, const char *expected) {
   return mpl_args_wrong(L, arg, lua_pushfstring(L, "%s expected, got %s", expected, kind));
 }
 
-/* Raises "NAME: text", with the name of the method that was called; for a metamethod, or if the name is not
-   known, that of the class. */
+/* Raises "NAME: text", with the name of the method that was called; for a metamethod, or if the
+   name is not known, that of the class. */
 int mpl_args_refuse(lua_State *L, const char *class_name, const char *text) {
   lua_Debug d = {.name = NULL, .namewhat = ""};
   if (lua_getstack(L, called_level(L), &d)) lua_getinfo(L, "n", &d);

@@ -39,16 +39,16 @@ static int raise_interrupted(lua_State *L) {
   return lua_error(L);
 }
 
-/* The task that runs is to end, which the pool's worker knows (bind/tasks_serve.c); the task may catch
-   this and clean up. */
+/* The task that runs is to end, which the pool's worker knows (bind/tasks_serve.c); the task may
+   catch this and clean up. */
 static int raise_task(lua_State *L) {
   mpl_signal_take(MPL_SIGNAL_TASK);
   bool cancelled = mpl_alarm_struck() == MPL_CHUNK_CANCELLED;
   return luaL_error(L, cancelled ? "task cancelled" : "task timed out");
 }
 
-/* The script's own hook, which comes back after ours has struck. Written by the handler before it sets
-   the hook that reads it. */
+/* The script's own hook, which comes back after ours has struck. Written by the handler before it
+   sets the hook that reads it. */
 static struct {
   lua_State *owner;
   lua_Hook hook;
@@ -87,8 +87,8 @@ static void on_interrupt(void) {
 }
 
 /*
-** Acts on the signals that came: ended children are reaped; an interrupt becomes an error, and so does
-** the end of a task, before which `before_error` (may be NULL) is called.
+** Acts on the signals that came: ended children are reaped; an interrupt becomes an error, and so
+** does the end of a task, before which `before_error` (may be NULL) is called.
 */
 void mpl_interrupt_attend(lua_State *L, void (*before_error)(void *arg), void *arg) {
   if (mpl_signal_take(MPL_SIGNAL_CHILD)) mpl_child_reap();

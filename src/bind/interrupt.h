@@ -1,10 +1,11 @@
 /*
 ** Ctrl-C in running Lua code.
 **
-** SIGINT becomes the error "interrupted!" in the code that runs: at the next instruction, by a hook
-** that the signal handler sets (and again at each tick, proc/signal.h), or out of a wait of this module.
-** The end of a pool's task, which has a limit of time or was cancelled, is one in the same way. Hooks belong to a coroutine, so the
-** coroutine that runs is kept track of by wrapping coroutine.resume and coroutine.wrap.
+** SIGINT becomes the error "interrupted!" in the code that runs: at the next instruction, by a
+** hook that the signal handler sets (and again at each tick, proc/signal.h), or out of a wait of
+** this module. The end of a pool's task, which has a limit of time or was cancelled, is one in the
+** same way. Hooks belong to a coroutine, so the coroutine that runs is kept track of by wrapping
+** coroutine.resume and coroutine.wrap.
 */
 #ifndef MPL_BIND_INTERRUPT_H
 #define MPL_BIND_INTERRUPT_H

@@ -65,8 +65,8 @@ static int manager_make(lua_State *L) {
   return s == MPL_OK ? 1 : mpl_args_raise(L, s);
 }
 
-/* manager_keep(manager, object): the object, which nobody else has yet, belongs to the manager from now
-   on. For those that are made in Lua. */
+/* manager_keep(manager, object): the object, which nobody else has yet, belongs to the manager
+   from now on. For those that are made in Lua. */
 static int manager_keep(lua_State *L) {
   struct mpl_manager *manager = mpl_handle_body(L, &manager_class);
   enum mpl_status s = mpl_manager_keep(manager, mpl_handle_id(L, 2), 0);

@@ -67,8 +67,8 @@ static int system_is_interrupt(lua_State *L) {
   return 1;
 }
 
-/* terminal(fd): the columns of the terminal behind a descriptor, 80 if it does not know; nil if there is
-   none. */
+/* terminal(fd): the columns of the terminal behind a descriptor, 80 if it does not know; nil if
+   there is none. */
 static int system_terminal(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1);
   struct winsize size;
@@ -78,8 +78,8 @@ static int system_terminal(lua_State *L) {
   return 1;
 }
 
-/* parameters(f): the names of a Lua function's parameters and whether more may follow; nothing for a C
-   function. */
+/* parameters(f): the names of a Lua function's parameters and whether more may follow; nothing
+   for a C function. */
 static int system_parameters(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   if (lua_iscfunction(L, 1)) return 0;

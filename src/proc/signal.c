@@ -35,7 +35,8 @@ void mpl_signal_strike(uint32_t bit) {
   if (on_interrupt != NULL) on_interrupt();
 }
 
-/* Starts or stops the tick; in handlers. Without a timer an interrupt is brought to mind only once. */
+/* Starts or stops the tick; in handlers. Without a timer an interrupt is brought to mind only
+   once. */
 static void tick(bool on) {
   if (on && !timer_made) timer_made = mpl_os_timer_create(TICK_SIGNAL, &timer) == 0;
   if (timer_made) mpl_os_timer_set(timer, on ? TICK_NS : 0, TICK_NS);

@@ -1,7 +1,7 @@
 /*
-** Signals that concern the module: SIGINT (somebody wants the script to stop), SIGCHLD (a child has
-** changed), the timer tick, which brings an interrupt to mind until it is attended to, and the alarm of
-** a pool's task (alarm.h).
+** Signals that concern the module: SIGINT (somebody wants the script to stop), SIGCHLD (a child
+** has changed), the timer tick, which brings an interrupt to mind until it is attended to, and the
+** alarm of a pool's task (alarm.h).
 **
 ** Handlers set a bit of mpl_wait_attention and ring the doorbell, so that every sleep of this
 ** module ends; the Lua side takes the bits (mpl_signal_take) and acts. A handler touches nothing
