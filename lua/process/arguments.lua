@@ -46,7 +46,8 @@ function arguments.deep(options)
   if options == nil then
     return false
   elseif type(options) ~= "table" then
-    error(("bad argument #2 to 'copy' (table expected, got %s)"):format(arguments.kind(options)), 3)
+    error(("bad argument #2 to 'copy' (table expected, got %s)")
+      :format(arguments.kind(options)), 3)
   end
   for name in next, options do
     if name ~= "deep" then
@@ -54,6 +55,19 @@ function arguments.deep(options)
     end
   end
   return options.deep and true or false
+end
+
+-- fill(from, store, ...): the result of store(...), which puts what is in `from` into a container. If
+-- something in a table cannot be sent, the error names its path from the table on.
+function arguments.fill(from, store, ...)
+  local ok, result = pcall(store, ...)
+  if not ok then
+    if type(from) == "table" then
+      core.dumps(from) -- raises that
+    end
+    error(result, 0)
+  end
+  return result
 end
 
 local function parameter_list(names, vararg)

@@ -85,7 +85,7 @@ function dict.update(d, t)
   arguments.check_entries(t, 2, "update")
   local changes <close> = changes_of(d)
   local alone = changes:begin()
-  store(d, t)
+  arguments.fill(t, store, d, t)
   if alone then
     changes:commit()
   end
@@ -114,7 +114,7 @@ return setmetatable(dict, {
     local d = new(t, options)
     if t ~= nil then
       arguments.check_entries(t, 1, "dict")
-      store(d, t)
+      arguments.fill(t, store, d, t)
     end
     return d
   end,

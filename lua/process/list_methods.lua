@@ -163,6 +163,6 @@ show.class(class, "list{", "}", show.elements(items))
 
 return setmetatable(list, {
   __call = function(_, t, options)
-    return core.list(t, options)
+    return (arguments.fill(t, core.list, t, options))
   end,
 })

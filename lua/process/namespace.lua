@@ -18,6 +18,12 @@ end
 
 show.class(Namespace, "Namespace(", ")", public_attributes, "'")
 
+local function store(ns, t)
+  for name, value in pairs(t) do
+    ns[name] = value
+  end
+end
+
 -- Namespace([t[, {name =}]]): one with the entries of t as attributes. Operations of a dict that
 -- make sense here are there under this name, too.
 return setmetatable({
@@ -34,9 +40,7 @@ return setmetatable({
     local ns = core.new_namespace(t, options)
     if t ~= nil then
       arguments.check_entries(t, 1, "Namespace")
-      for name, value in pairs(t) do
-        ns[name] = value
-      end
+      arguments.fill(t, store, ns, t)
     end
     return ns
   end,

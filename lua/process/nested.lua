@@ -43,12 +43,7 @@ local function share(t)
     return made[v]
   end
 
-  shared(t)
-  local done = 0
-  while done < #work do
-    done = done + 1
-    local from = work[done]
-    local to = made[from]
+  local function store(to, from)
     if getmetatable(to) == Dict then
       for key, value in next, from do
         to[key] = shared(value)
@@ -59,7 +54,18 @@ local function share(t)
       end
     end
   end
-  return made[t]
+
+  local function store_all()
+    local done = 0
+    while done < #work do
+      done = done + 1
+      store(made[work[done]], work[done])
+    end
+  end
+
+  local first = shared(t)
+  arguments.fill(t, store_all)
+  return first
 end
 
 -- plain(v): a plain table with the contents of a shared dict or list, and so for dicts and lists in

@@ -106,18 +106,18 @@ static bool is_own_source(const char *source) {
   return strncmp(source, OWN_SOURCE, sizeof OWN_SOURCE - 1) == 0;
 }
 
-/* Whether the function at this level is one of the Lua sources of the module. */
-static bool is_own(lua_State *L, int level) {
-  lua_Debug d;
-  return lua_getstack(L, level, &d) && lua_getinfo(L, "S", &d) && is_own_source(d.source);
-}
-
-/* The level of the function that the script has called; the C function that runs, or what of the
-   module's Lua sources has called it. */
+/* The level of the function that the script has called: the C function that runs, or what of the
+   module's Lua sources has called it, perhaps by pcall. */
 static int called_level(lua_State *L) {
-  int level = 0;
-  while (is_own(L, level + 1)) level++;
-  return level;
+  lua_Debug d;
+  int called = 0;
+  for (int level = 1; lua_getstack(L, level, &d) && lua_getinfo(L, "S", &d); level++) {
+    if (is_own_source(d.source))
+      called = level;
+    else if (*d.what != 'C')
+      break;
+  }
+  return called;
 }
 
 /* Raises an error as luaL_error does, with the place in the script that has called into the
