@@ -57,7 +57,7 @@ function arguments.deep(options)
   return options.deep and true or false
 end
 
--- fill(from, store, ...): the result of store(...), which puts what is in `from` into a container. If
+-- fill(from, store, ...): store(...), which puts what is in `from` into a container: its result. If
 -- something in a table cannot be sent, the error names its path from the table on.
 function arguments.fill(from, store, ...)
   local ok, result = pcall(store, ...)
