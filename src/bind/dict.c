@@ -72,7 +72,7 @@ void mpl_dict_run(lua_State *L, struct mpl_dict_change *c) {
   c->blocking.give_up = give_up;
   c->blocking.timed_out = NULL;
   c->blocking.deadline = MPL_NEVER;
-  c->op.thread = MPL_DICT_THREAD;
+  c->op.thread = mpl_dict_thread(c->op.dict);
   c->op.found = c->op.stored = false;
   mpl_blocking_run(L, &c->blocking);
   drop_value(c);
@@ -159,7 +159,7 @@ static void end_wait(void *wait) {
    raised. */
 void mpl_dict_look(lua_State *L, struct mpl_dict_op *op, struct mpl_wait *wait) {
   enum mpl_status s;
-  op->thread = MPL_DICT_THREAD;
+  op->thread = mpl_dict_thread(op->dict);
   while ((s = mpl_dict_get(op)) == MPL_SIGNAL) mpl_interrupt_attend(L, end_wait, wait);
   if (s == MPL_OK) return;
   end_wait(wait);

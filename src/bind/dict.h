@@ -12,8 +12,9 @@
 #include "bind/blocking.h"
 #include "ds/dict.h"
 
-/* The green thread that calls: there is one. */
-#define MPL_DICT_THREAD 0
+/* Who calls, for the gate: what runs in this process, but if f of `atomic` has been left by a yield,
+   then what runs outside of it. */
+enum { MPL_DICT_THREAD, MPL_DICT_OUTSIDE };
 
 /* A change that may have to wait for the gate. */
 struct mpl_dict_change {
@@ -24,6 +25,7 @@ struct mpl_dict_change {
 };
 
 struct mpl_dict *mpl_dict_self(lua_State *L);
+uint32_t mpl_dict_thread(const struct mpl_dict *d);
 void mpl_dict_look(lua_State *L, struct mpl_dict_op *op, struct mpl_wait *wait);
 int mpl_dict_push_removed(lua_State *L, struct mpl_dict_change *change, bool with_key);
 void mpl_dict_run(lua_State *L, struct mpl_dict_change *change);

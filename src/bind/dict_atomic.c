@@ -13,12 +13,28 @@
 #include "shm/slot.h"
 
 struct changes {
-  struct mpl_dict *dict; /* its handle is the user value */
+  struct mpl_dict *dict; /* its handle is a user value */
+  lua_State *runs;       /* the coroutine that has begun them: a user value, too */
   uint64_t holder;       /* identity of the process; 0: not begun, or ended */
+  struct changes *next;  /* in `begun` */
 };
+
+/* Those that this process has begun and not ended. */
+static struct changes *begun;
+
+/* Who calls, of those whom the gate keeps apart. A coroutine that left f with a yield is not the one
+   that runs: what does run sees and changes the dict as other processes do. */
+uint32_t mpl_dict_thread(const struct mpl_dict *d) {
+  for (const struct changes *c = begun; c != NULL; c = c->next)
+    if (c->dict == d && lua_status(c->runs) == LUA_YIELD) return MPL_DICT_OUTSIDE;
+  return MPL_DICT_THREAD;
+}
 
 /* Whether they are still to be ended by the caller, who now does it. */
 static bool end(struct changes *c) {
+  struct changes **at = &begun;
+  while (*at != NULL && *at != c) at = &(*at)->next;
+  if (*at != NULL) *at = c->next;
   bool mine = c->holder == mpl_slot_ident(mpl_self);
   c->holder = 0;
   return mine && mpl_dict_is_begun(c->dict, MPL_DICT_THREAD);
@@ -50,15 +66,17 @@ static enum mpl_status begin(struct mpl_dict_change *change, struct mpl_wait *w)
 static int changes_begin(lua_State *L) {
   struct mpl_dict_change change;
   struct changes *c = mpl_class_self(L, 1);
-  bool begun = mpl_dict_is_begun(c->dict, MPL_DICT_THREAD);
-  if (!begun) {
+  bool within = mpl_dict_is_begun(c->dict, mpl_dict_thread(c->dict));
+  if (!within) {
     change.attempt = begin;
     change.value.message = 0;
     change.op.dict = c->dict;
     mpl_dict_run(L, &change);
     c->holder = mpl_slot_ident(mpl_self);
+    c->next = begun;
+    begun = c;
   }
-  lua_pushboolean(L, !begun);
+  lua_pushboolean(L, !within);
   return 1;
 }
 
@@ -72,12 +90,14 @@ static const struct mpl_class changes_class = {"Changes", methods, metamethods};
 int mpl_dict_changes(lua_State *L) {
   struct mpl_dict *d = mpl_dict_self(L);
   mpl_args_end(L, 1);
-  struct changes *c = lua_newuserdatauv(L, sizeof *c, 1);
-  *c = (struct changes){.dict = d};
+  struct changes *c = lua_newuserdatauv(L, sizeof *c, 2);
+  *c = (struct changes){.dict = d, .runs = L};
   mpl_class_push_metatable(L, &changes_class);
   lua_setmetatable(L, -2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
+  lua_pushthread(L);
+  lua_setiuservalue(L, -2, 2);
   return 1;
 }
 

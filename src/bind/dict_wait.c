@@ -59,7 +59,7 @@ static int timed_out(lua_State *L, struct mpl_blocking *blocking) {
 
 /* Raises if the wait would be for the caller itself. */
 static void check_not_begun(lua_State *L, const struct mpl_dict *d, const char *name) {
-  if (mpl_dict_is_begun(d, MPL_DICT_THREAD))
+  if (mpl_dict_is_begun(d, mpl_dict_thread(d)))
     mpl_args_error(L, "%s: within atomic of the same dict nobody else can change it", name);
 }
 

@@ -49,7 +49,7 @@ static struct snapshot *push_snapshot(lua_State *L, struct mpl_dict *d) {
   mpl_class_push_metatable(L, &snapshot_class);
   lua_setmetatable(L, -2);
   enum mpl_status status;
-  while ((status = mpl_dict_snapshot(d, MPL_DICT_THREAD, &s->all)) == MPL_SIGNAL)
+  while ((status = mpl_dict_snapshot(d, mpl_dict_thread(d), &s->all)) == MPL_SIGNAL)
     mpl_interrupt_attend(L, NULL, NULL);
   if (status != MPL_OK) mpl_args_raise(L, status);
   s->taken = true;
@@ -125,7 +125,7 @@ int mpl_dict_len(lua_State *L) {
   uint64_t count;
   struct mpl_dict *d = mpl_dict_self(L);
   enum mpl_status s;
-  while ((s = mpl_dict_count(d, MPL_DICT_THREAD, &count)) == MPL_SIGNAL)
+  while ((s = mpl_dict_count(d, mpl_dict_thread(d), &count)) == MPL_SIGNAL)
     mpl_interrupt_attend(L, NULL, NULL);
   if (s != MPL_OK) return mpl_args_raise(L, s);
   lua_pushinteger(L, (lua_Integer)count);
