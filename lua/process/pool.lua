@@ -17,6 +17,7 @@ local result = require "process.result"
 local workers = require "process.pool_workers"
 
 local AsyncResult, wait_for = result.AsyncResult, result.wait_for
+local identity, take_all = core.identity, workers.take_all
 local is_callable = arguments.is_callable
 
 local Pool = {}
@@ -125,14 +126,23 @@ local function check_owner(self, method, level)
   end
 end
 
+-- The function for what can be called and is none.
+local function function_of(f, method)
+  if not is_callable(f) then
+    error(("bad argument #1 to '%s' (function expected, got %s)"):format(method, type(f)), 4)
+  end
+  return function(...) return f(...) end
+end
+
 -- Checks that a call can begin, takes over what has finished, and returns what will be called.
 local function check_call(self, method, f)
-  check_owner(self, method, 3)
-  local is_function = type(f) == "function"
-  if not is_function and not is_callable(f) then
-    error(("bad argument #1 to '%s' (function expected, got %s)"):format(method, type(f)), 3)
+  if getmetatable(self) ~= Pool or self.owner ~= identity() then
+    check_owner(self, method, 3)
   end
-  workers.take_all(self)
+  if type(f) ~= "function" then
+    f = function_of(f, method)
+  end
+  take_all(self)
   if self.state == "broken" then
     error(self.failure, 0)
   elseif self.state == "over" then
@@ -140,7 +150,7 @@ local function check_call(self, method, f)
   elseif self.state ~= "running" then
     error(("%s: the pool is %s and takes no more work"):format(method, self.state), 3)
   end
-  return is_function and f or function(...) return f(...) end
+  return f
 end
 
 -- The input as a list and its length; or, of what must be called for each item, the function.
@@ -170,7 +180,7 @@ end
 
 -- Begins a call and hands all of it in, by `put`.
 local function enter(self, name, call, f, put)
-  calls.begin(self, name, call, f)
+  calls.begin(self, name, call, f, true)
   put(self, call)
 end
 
@@ -216,12 +226,12 @@ local function begin_apply(self, f, args, kwargs, options)
   local call = setmetatable({ total = 1, args = args or {}, callback = options.callback,
     error_callback = options.error_callback, timeout = options.timeout,
     retries = options.retries or 0, pool = self, name = "apply", is_ready = false, done = 0,
-    failed = 0, job = nil, tag = nil, values = nil, failure = nil, progress = nil }, AsyncResult)
+    failed = 0, job = nil, tag = nil, values = nil, failure = nil, is_borrower = nil }, AsyncResult)
   submit(self, "apply", call, f, put_apply, 3)
   return call
 end
 
-local function check_tables(method, args, kwargs)
+local function check_arguments(method, args, kwargs)
   if args ~= nil and type(args) ~= "table" then
     error(("bad argument #2 to '%s' (list of arguments expected, got %s)"):format(method,
       type(args)), 3)
@@ -234,7 +244,7 @@ end
 -- pool:apply(f[, args[, kwargs]]): f's results, from a worker. Its error is raised: a RemoteError.
 function Pool:apply(f, args, kwargs)
   f = check_call(self, "apply", f)
-  check_tables("apply", args, kwargs)
+  check_arguments("apply", args, kwargs)
   local call = begin_apply(self, f, args, kwargs, NO_OPTIONS)
   return await(self, call)
 end
@@ -243,8 +253,8 @@ end
 -- callback, error_callback, timeout (seconds), retries.
 function Pool:apply_async(f, args, kwargs, options)
   f = check_call(self, "apply_async", f)
-  check_tables("apply_async", args, kwargs)
-  options = check_options(options, "apply_async", nil, 2)
+  check_arguments("apply_async", args, kwargs)
+  options = options and check_options(options, "apply_async", nil, 2) or NO_OPTIONS
   local call = begin_apply(self, f, args, kwargs, options)
   return call
 end
@@ -461,12 +471,14 @@ local function new(options, keep, level)
     calls = {}, outstanding = 0, last_call = 0, -- by tag; how many; number of the last
     callbacks = { first = 1, last = 0 }, -- calls whose callbacks are due
     kept_jobs = {}, next_kept = 1, -- job -> true, -place -> job
+    plain = nil, plain_job = nil, -- the last function that has no upvalues
     is_tended = true, is_ledger_closed = false, has_remarked = false, failure = nil,
     faults = options.initializer and core.Queue() or nil, -- what initializers raised
   }
   self.ledger = core.Tasks(self.size)
   if keep then
     keep(self.ledger)
+    self.is_managed = true
   end
   workers.start_all(self)
   return setmetatable(self, Pool)

@@ -8,6 +8,8 @@
 local core = require "process.core"
 local errors = require "process.errors"
 
+local getupvalue = debug.getupvalue
+
 local calls = {}
 
 -- Names of the calls. The tag of a call says which it is, also when the call is long over: what the
@@ -49,7 +51,7 @@ end
 
 -- Says, once in a pool's life, that a function carries much along.
 local function remark(pool, f, name, bytes)
-  if bytes <= LARGE or pool.has_remarked then
+  if pool.has_remarked then
     return
   end
   pool.has_remarked = true
@@ -59,12 +61,21 @@ local function remark(pool, f, name, bytes)
     .. "makes, or a shared object, is not sent with each call\n"):format(name, bytes / 1e6, most))
 end
 
--- Gives a call the job of its function.
-local function hold_job(pool, call, f)
+-- Gives a call the job of its function. A function without upvalues is the same at each call: as
+-- long as its job is kept it is not encoded again, and the call, if it is brief, only borrows the
+-- job. (A brief call hands all of its tasks in before anything else happens to the pool.)
+local function take_job(pool, call, f, is_brief)
+  if is_brief and f == pool.plain and pool.kept_jobs[pool.plain_job] then
+    call.job, call.is_borrower = pool.plain_job, true
+    return
+  end
   local job, bytes = pool.ledger:job(f)
   call.job = job
-  if bytes then
+  if bytes > LARGE then
     remark(pool, f, call.name, bytes)
+  end
+  if getupvalue(f, 1) == nil then
+    pool.plain, pool.plain_job = f, job
   end
 end
 
@@ -72,7 +83,7 @@ end
 local function release_job(pool, call)
   local job, kept = call.job, pool.kept_jobs
   call.job = nil
-  if job == nil or pool.ledger == nil then
+  if job == nil or call.is_borrower or pool.ledger == nil then
     return
   elseif kept[job] then
     pool.ledger:drop_job(job)
@@ -91,12 +102,12 @@ end
 --------------------------------------------------------------------------------
 -- Life
 
--- begin(pool, name, call, f): makes the table `call` a call of the pool. Raises if f cannot be
--- sent.
-function calls.begin(pool, name, call, f)
+-- begin(pool, name, call, f[, is_brief]): makes the table `call` a call of the pool. Raises if f
+-- cannot be sent. `is_brief`: all of its tasks are handed in at once.
+function calls.begin(pool, name, call, f, is_brief)
   call.pool, call.name, call.is_ready = pool, name, false
   call.done, call.failed = 0, 0 -- tasks
-  hold_job(pool, call, f)
+  take_job(pool, call, f, is_brief)
   pool.last_call = pool.last_call + 1
   call.tag = pool.last_call * KINDS + NUMBERS[name]
   pool.calls[call.tag] = call
@@ -129,7 +140,9 @@ local function finish(pool, call, failure)
   if call.progress then
     call.progress:finish()
   end
-  queue_callbacks(pool, call)
+  if call.callback or call.error_callback then
+    queue_callbacks(pool, call)
+  end
   if pool.outstanding == 0 then
     pool.dead = {}
   end

@@ -8,6 +8,8 @@ local class = require "process.class"
 local core = require "process.core"
 local errors = require "process.errors"
 
+local deliver = calls.deliver
+
 local workers = {}
 
 -- A worker that dies in its initializer so many times in a row will do so for ever.
@@ -196,24 +198,28 @@ end
 -- pump(pool, wanted, timeout): takes one finished chunk over, or acts on a death. False if there
 -- was nothing until the time was up, or the pool is over. `wanted`: so many chunks are worth waking
 -- for.
-function workers.pump(pool, wanted, timeout)
-  if not pool.ledger then
+local function pump(pool, wanted, timeout)
+  local ledger = pool.ledger
+  if not ledger then
     return false
-  elseif core.manager_over(pool.ledger) then
+  elseif pool.is_managed and core.manager_over(ledger) then
     return end_with_manager(pool)
-  end
-  if not pool.is_tended then
+  elseif not pool.is_tended then
     tend(pool)
     return true
   end
-  local ledger = pool.ledger
-  local ok, tag, first, values, found = pcall(ledger.collect, ledger, wanted, timeout)
+  local ok, tag, first, values, found = true, nil, nil, nil, nil
+  if pool.is_managed then
+    ok, tag, first, values, found = pcall(ledger.collect, ledger, wanted, timeout)
+  else
+    tag, first, values, found = ledger:collect(wanted, timeout)
+  end
   if not ok and core.manager_over(ledger) then
     return end_with_manager(pool)
   elseif not ok then
     error(tag, 0)
   elseif tag then
-    calls.deliver(pool, tag, first, values, found)
+    deliver(pool, tag, first, values, found)
     return true
   elseif first == "child" then
     tend(pool)
@@ -221,6 +227,8 @@ function workers.pump(pool, wanted, timeout)
   end
   return false
 end
+
+workers.pump = pump
 
 -- add_wakers(pool, list): adds to a list for core.wait what a call of `pump` would be woken by.
 function workers.add_wakers(pool, list)
@@ -232,7 +240,7 @@ end
 
 -- take_all(pool): takes over all that has finished, without waiting, and runs callbacks.
 function workers.take_all(pool)
-  while workers.pump(pool, 1, 0) do end
+  while pump(pool, 1, 0) do end
   if pool.callbacks.first <= pool.callbacks.last then
     calls.run_callbacks(pool)
   end
