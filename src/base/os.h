@@ -30,6 +30,7 @@ struct mpl_os_word {
 };
 
 int64_t mpl_os_now(void);
+int64_t mpl_os_tick(void);
 int mpl_os_cpu(void);
 pid_t mpl_os_pid(void);
 
