@@ -139,7 +139,11 @@ describe("imap's input", function()
     end
     report("at its first", until_error("imap", 10))
     report("map", try(pool.map, pool, id, counter(3, "map's input")))
-    report("unsendable", try(pool.imap, pool, id, { coroutine.create(id) }))
+    local thread = coroutine.create(id)
+    local sendable = pool:imap(id, { 1, 2, thread, 4 })
+    report("sendable", sendable(), select(2, sendable()))
+    report("unsendable", try(sendable), sendable())
+    report("function", try(function() pool:imap(function() return thread end, { 1 }) end))
     report("after", table.concat(pool:map(id, { 1, 2 }), " "))
   ]]
 
@@ -166,7 +170,9 @@ describe("imap's input", function()
     end
     assert.equal("input 1", out["at its first"])
     assert.equal("map's input", out.map)
-    support.mentions(out.unsendable, "cannot send a thread")
+    assert.equal("1 2", out.sendable)
+    support.mentions(out.unsendable, "cannot send a thread: at value[3] nil")
+    support.mentions(out["function"], "cannot send a thread")
     assert.equal("1 2", out.after)
   end)
 end)

@@ -178,6 +178,15 @@ end
 --------------------------------------------------------------------------------
 -- Beginning and waiting
 
+-- Raises an error of the module's own code, at `level` and without the place in that code.
+local function raise(message, level)
+  if type(message) == "string" and message:find "^process/pool" and
+    not core.is_interrupt(message) then
+    error(message:gsub("^[^:]*:%d+: ", ""), level + 1)
+  end
+  error(message, 0)
+end
+
 -- Begins a call and hands all of it in, by `put`.
 local function enter(self, name, call, f, put)
   calls.begin(self, name, call, f, true)
@@ -187,16 +196,12 @@ end
 -- The same; of what cannot be sent whole nothing is run, and the error is raised at `level`.
 local function submit(self, name, call, f, put, level)
   local ok, message = pcall(enter, self, name, call, f, put)
-  if ok then
-    return call
-  elseif call.tag then
-    calls.abandon(self, call)
+  if not ok then
+    if call.tag then
+      calls.abandon(self, call)
+    end
+    raise(message, level + 1)
   end
-  if type(message) == "string" and message:find "^process/pool" and
-    not core.is_interrupt(message) then
-    error(message:gsub("^[^:]*:%d+: ", ""), level + 1)
-  end
-  error(message, 0)
 end
 
 -- Waits for a call that nobody else has, and gives what it gives. If an error ends the wait the
@@ -331,7 +336,11 @@ end
 local function start_imap(self, name, f, xs, options)
   local input, length = input_of(xs, name)
   options = check_options(options, name, "chunksize", 3)
-  return imap.start(self, name, f, input, length, options)
+  local ok, iterator = pcall(imap.start, self, name, f, input, length, options)
+  if not ok then
+    raise(iterator, 3)
+  end
+  return iterator
 end
 
 -- pool:imap(f, xs[, options]): for i, v in pool:imap(f, xs) do: the results in the order of the

@@ -54,16 +54,14 @@ local function read_items(feed, size)
 end
 
 local function hand_in(feed, items, n)
-  local first, last = feed.handed + 1, feed.handed + n
-  local ledger = feed.pool.ledger
-  while first <= last do
-    first = ledger:put(feed.job, feed.tag, "map", items, first, last, feed.timeout,
-      feed.retries) + 1
+  local last, ledger = feed.handed + n, feed.pool.ledger
+  while feed.handed < last do
+    feed.handed = ledger:put(feed.job, feed.tag, "map", items, feed.handed + 1, last,
+      feed.timeout, feed.retries)
   end
-  feed.handed = last
 end
 
--- Hands in one chunk of at most `size` tasks.
+-- Hands in one chunk of at most `size` tasks. One that cannot be sent is an error of the input.
 local function feed_chunk(feed, size)
   local items, n, at_end
   if feed.length then
@@ -72,8 +70,14 @@ local function feed_chunk(feed, size)
   else
     items, n, at_end = read_items(feed, size)
   end
-  hand_in(feed, items, n)
-  if at_end then
+  local ok, message = pcall(hand_in, feed, items, n)
+  if not ok then
+    if core.is_interrupt(message) then
+      error(message, 0)
+    end
+    feed.input_failure = { (tostring(message):gsub("^process/[^:]*:%d+: ", "")) }
+  end
+  if at_end or not ok then
     end_input(feed)
   end
 end
