@@ -34,6 +34,11 @@ static void fill(uint64_t n) {
   ready();
 }
 
+/* None; what another scene has said of its dict does not hold for this one. */
+static void setup_none(void) {
+  fill(0);
+}
+
 /* Keys 1 to 3. */
 static void setup_three(void) {
   fill(3);
@@ -422,7 +427,7 @@ static void end_with_all(void) {
 static const struct crash_op ops[] = {
     {.name = "new", .operate = setup_empty},
     {.name = "end", .prepare = end_with_all, .operate = release},
-    {.name = "set the first", .setup = setup_empty, .operate = set_new, .verify = verify_first},
+    {.name = "set the first", .setup = setup_none, .operate = set_new, .verify = verify_first},
     {.name = "set new", .setup = setup_three, .operate = set_new, .verify = verify_new},
     {.name = "set in place", .setup = setup_three, .operate = set_in_place,
      .verify = verify_in_place},
