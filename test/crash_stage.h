@@ -29,21 +29,19 @@
    it, as far as was ever seen, or none does. */
 #define CRASH_REACH 8
 
+/* Level 2 follows one in CRASH_FIRST first deaths, and of what could follow there one in CRASH_SECOND
+   second deaths is tried; the seed chooses. A program that would take too long says how many. */
 #if defined(__SANITIZE_ADDRESS__)
-/* Level 2 follows one in so many first deaths, and of what could follow there one in so many
-   second deaths is tried; the seed chooses. */
-#define CRASH_FIRST 8
+#define CRASH_FIRST 60
 #define CRASH_SECOND 20
-#define CRASH_PAIRS 60
+#define CRASH_PAIRS 40
 #define CRASH_MUTANTS 0
 #else
-#if defined(CRASH_SAMPLED)
-#define CRASH_FIRST CRASH_SAMPLED /* by a program that would take too long */
-#define CRASH_SECOND CRASH_SAMPLED
-#else
-#define CRASH_FIRST 1
-#define CRASH_SECOND 1
+#if !defined(CRASH_SAMPLED)
+#define CRASH_SAMPLED 1
 #endif
+#define CRASH_FIRST CRASH_SAMPLED
+#define CRASH_SECOND CRASH_SAMPLED
 #define CRASH_PAIRS 400
 #define CRASH_MUTANTS 1
 #endif

@@ -16,7 +16,12 @@
 
 #include "world.h"
 
-#define DEATHS 6000 /* in `make test` */
+/* In `make test` and `make asan`. */
+#if defined(__SANITIZE_ADDRESS__)
+#define DEATHS 1000
+#else
+#define DEATHS 4000
+#endif
 #define DEATHS_A_ROUND 1000
 
 static uint64_t queue_id, rng;

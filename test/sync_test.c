@@ -314,7 +314,11 @@ static void many_are_woken(void) {
 ** after each kill all who live must go on.
 */
 
+#if defined(__SANITIZE_ADDRESS__)
+#define KILLS 80
+#else
 #define KILLS 300
+#endif
 #define AT_WORK 4
 
 static mpl_a64 *done; /* by each, in shared memory */

@@ -5,7 +5,7 @@
 ** while; others die by themselves at a crash point. Now and then all of them rest, and everything
 ** is looked at (torture_quiet.h); or all end, and the arena's use must be what it was at the start.
 **
-**   torture [SECONDS [SEED]]          10 seconds, a seed of its own
+**   torture [SECONDS [SEED]]          10 seconds (5 under AddressSanitizer), a seed of its own
 **
 ** The seed is printed first, and determines what each process does and when which one is killed:
 ** the n-th process of the m-th place does the same operations with the same sizes and deadlines in
@@ -25,7 +25,13 @@
 #define DRAIN 20           /* per cent of the queues are emptied at a quiescent point */
 #define HANGS_AFTER 100    /* s */
 
-static uint64_t seed, seconds = 10;
+#if defined(__SANITIZE_ADDRESS__)
+#define SECONDS 5
+#else
+#define SECONDS 10
+#endif
+
+static uint64_t seed, seconds = SECONDS;
 static struct mpl_child *place[PLACES];
 static uint64_t incarnation[PLACES];
 static bool may_start;
