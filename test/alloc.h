@@ -3,8 +3,10 @@
 **
 ** A sweep tries an operation with n = 1, 2, 3 … until it completes without reaching the n-th; each
 ** try sets its own scene. Where Lua's own allocations are among those that count, which are most,
-** only one in so many n is tried of the ways that differ little from another one. To be included once in a program, which is linked with --wrap for malloc,
-** calloc, realloc and free: the memory of Lua comes from an allocator of the test's own.
+** only one in so many n is tried of the ways that differ little from another one.
+**
+** To be included once in a program, which is linked with --wrap for malloc, calloc, realloc and
+** free: the memory of Lua comes from an allocator of the test's own.
 */
 #ifndef MPL_TEST_ALLOC_H
 #define MPL_TEST_ALLOC_H
@@ -134,7 +136,8 @@ void __wrap_free(void *block) {
 #define ALLOC_ON_ONE_IN 3
 #endif
 
-/* The ways in which an operation is swept; of those with Lua's allocations only one n in `one_in`. */
+/* The ways in which an operation is swept; with Lua's allocations among them only one n in
+   `one_in`. */
 static const struct {
   struct alloc_fault first;
   unsigned long one_in;

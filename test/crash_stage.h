@@ -29,8 +29,9 @@
    it, as far as was ever seen, or none does. */
 #define CRASH_REACH 8
 
-/* Level 2 follows one in CRASH_FIRST first deaths, and of what could follow there one in CRASH_SECOND
-   second deaths is tried; the seed chooses. A program that would take too long says how many. */
+/* Level 2 follows one in CRASH_FIRST first deaths, and of what could follow there one in
+   CRASH_SECOND second deaths is tried; the seed chooses. A program that would take too long says
+   how many. */
 #if defined(__SANITIZE_ADDRESS__)
 #define CRASH_FIRST 60
 #define CRASH_SECOND 20
