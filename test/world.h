@@ -60,22 +60,26 @@ struct world_sum {
   uint64_t used, slots, objects;
 };
 
-/* Bytes of the table of objects, which keeps the size that it had to have at some time: how many
-   there are at once depends on when processes get their CPUs. */
-static inline uint64_t world_table(void) {
+#define WORLD_HEADER (2 * sizeof(uint64_t)) /* of a block */
+
+/* Bytes of the tables of objects and processes, which keep the size that they had to have at some
+   time: how many there are at once depends on when processes get their CPUs. The first slots lie
+   outside of the heap. */
+static inline uint64_t world_tables(void) {
+  struct mpl_super *super = mpl_super();
   uint64_t sum = 0;
-  for (unsigned k = 0; k < MPL_OBJECT_CHUNKS; k++) {
-    mpl_off chunk = mpl_load64_rlx(&mpl_super()->objects.chunk[k]);
-    if (chunk != 0) sum += mpl_heap_size_of(chunk) + 2 * sizeof(uint64_t); /* its header */
-  }
-  return sum;
+  for (unsigned k = 0; k < MPL_OBJECT_CHUNKS; k++)
+    if (mpl_load64_rlx(&super->objects.chunk[k]) != 0)
+      sum += mpl_heap_size_of(mpl_load64_rlx(&super->objects.chunk[k])) + WORLD_HEADER;
+  uint64_t slots = MPL_SLOT_CHUNK * sizeof(struct mpl_slot) + MPL_CACHE_LINE; /* see grow there */
+  return sum + (mpl_slot_count() / MPL_SLOT_CHUNK - 1) * (slots + WORLD_HEADER);
 }
 
-/* `used` is bytes but for that table. */
+/* `used` is bytes but for those tables. */
 static inline struct world_sum world_sum(void) {
   struct mpl_heap_info info;
   mpl_heap_info(&info);
-  return (struct world_sum){.used = info.used - world_table(),
+  return (struct world_sum){.used = info.used - world_tables(),
                             .slots = mpl_load64_rlx(&mpl_super()->slots.live),
                             .objects = mpl_load64_rlx(&mpl_super()->objects.live)};
 }

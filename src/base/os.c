@@ -53,7 +53,8 @@ int64_t mpl_os_now(void) {
   return (int64_t)t.tv_sec * MPL_NS_PER_S + t.tv_nsec;
 }
 
-/* The same as of the system's last timer tick: some milliseconds late, and several times as fast. */
+/* The same as of the system's last timer tick: some milliseconds late, and several times as
+   fast. */
 int64_t mpl_os_tick(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &t);

@@ -22,8 +22,8 @@ struct changes {
 /* Those that this process has begun and not ended. */
 static struct changes *begun;
 
-/* Who calls, of those whom the gate keeps apart. A coroutine that left f with a yield is not the one
-   that runs: what does run sees and changes the dict as other processes do. */
+/* Who calls, of those whom the gate keeps apart. A coroutine that left f with a yield is not the
+   one that runs: what does run sees and changes the dict as other processes do. */
 uint32_t mpl_dict_thread(const struct mpl_dict *d) {
   for (const struct changes *c = begun; c != NULL; c = c->next)
     if (c->dict == d && lua_status(c->runs) == LUA_YIELD) return MPL_DICT_OUTSIDE;
