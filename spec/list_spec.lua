@@ -303,3 +303,37 @@ describe("several processes on a list", function()
     assert.equal("5 late", out["after its death"])
   end)
 end)
+
+describe("a list that a coroutine changes alone", function()
+  local out = support.fixture [[
+    local l = process.list{ 0 }
+    local function begin()
+      local co = coroutine.create(function()
+        l:modify(1, function(v)
+          coroutine.yield()
+          l:append(7)
+          return v + 1
+        end)
+      end)
+      coroutine.resume(co)
+      return co
+    end
+
+    local co = begin()
+    report("outside", try(function() l[1] = 100 end))
+    report("resumed", coroutine.resume(co))
+    report("then", table.concat(l:slice(), " "))
+    begin()
+    collectgarbage()
+    collectgarbage()
+    l[1] = 5
+    report("collected", l[1])
+  ]]
+
+  it("is refused to what runs while it has left off", function()
+    support.mentions(out.outside, "the caller holds what it waits for")
+    assert.equal("true", out.resumed)
+    assert.equal("1 7", out["then"])
+  end)
+  it("is free once it is collected", function() assert.equal("5", out.collected) end)
+end)

@@ -12,10 +12,6 @@
 #include "bind/blocking.h"
 #include "ds/dict.h"
 
-/* Who calls, for the gate: what runs in this process, but if f of `atomic` has been left by a
-   yield, then what runs outside of it. */
-enum { MPL_DICT_THREAD, MPL_DICT_OUTSIDE };
-
 /* A change that may have to wait for the gate. */
 struct mpl_dict_change {
   struct mpl_blocking blocking;

@@ -10,46 +10,28 @@
 #include "bind/args.h"
 #include "bind/class.h"
 #include "bind/dict.h"
-#include "shm/slot.h"
+#include "bind/gate_use.h"
 
 struct changes {
-  struct mpl_dict *dict; /* its handle is a user value */
-  lua_State *runs;       /* the coroutine that has begun them: a user value, too */
-  uint64_t holder;       /* identity of the process; 0: not begun, or ended */
-  struct changes *next;  /* in `begun` */
+  struct mpl_gate_use use; /* first */
+  struct mpl_dict *dict;   /* its handle is a user value */
 };
 
-/* Those that this process has begun and not ended. */
-static struct changes *begun;
-
-/* Who calls, of those whom the gate keeps apart. A coroutine that left f with a yield is not the
-   one that runs: what does run sees and changes the dict as other processes do. */
+/* Who calls, of those whom the gate keeps apart. */
 uint32_t mpl_dict_thread(const struct mpl_dict *d) {
-  for (const struct changes *c = begun; c != NULL; c = c->next)
-    if (c->dict == d && lua_status(c->runs) == LUA_YIELD) return MPL_DICT_OUTSIDE;
-  return MPL_DICT_THREAD;
-}
-
-/* Whether they are still to be ended by the caller, who now does it. */
-static bool end(struct changes *c) {
-  struct changes **at = &begun;
-  while (*at != NULL && *at != c) at = &(*at)->next;
-  if (*at != NULL) *at = c->next;
-  bool mine = c->holder == mpl_slot_ident(mpl_self);
-  c->holder = 0;
-  return mine && mpl_dict_is_begun(c->dict, MPL_DICT_THREAD);
+  return mpl_gate_use_thread(&d->gate);
 }
 
 static int changes_close(lua_State *L) {
   struct changes *c = mpl_class_self(L, 1);
-  if (end(c)) mpl_dict_abandon(c->dict);
+  if (mpl_gate_use_end(&c->use)) mpl_dict_abandon(c->dict);
   return 0;
 }
 
 /* changes:commit(): all at once. */
 static int changes_commit(lua_State *L) {
   struct changes *c = mpl_class_self(L, 1);
-  if (!end(c))
+  if (!mpl_gate_use_end(&c->use))
     return luaL_error(L, "process.dict.atomic: not in the process that has begun it");
   enum mpl_status s = mpl_dict_commit(c->dict);
   if (s == MPL_OK) return 0;
@@ -72,9 +54,7 @@ static int changes_begin(lua_State *L) {
     change.value.message = 0;
     change.op.dict = c->dict;
     mpl_dict_run(L, &change);
-    c->holder = mpl_slot_ident(mpl_self);
-    c->next = begun;
-    begun = c;
+    mpl_gate_use_begin(&c->use);
   }
   lua_pushboolean(L, !within);
   return 1;
@@ -91,13 +71,12 @@ int mpl_dict_changes(lua_State *L) {
   struct mpl_dict *d = mpl_dict_self(L);
   mpl_args_end(L, 1);
   struct changes *c = lua_newuserdatauv(L, sizeof *c, 2);
-  *c = (struct changes){.dict = d, .runs = L};
+  c->dict = d;
+  mpl_gate_use_init(L, &c->use, &d->gate);
   mpl_class_push_metatable(L, &changes_class);
   lua_setmetatable(L, -2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  lua_pushthread(L);
-  lua_setiuservalue(L, -2, 2);
   return 1;
 }
 

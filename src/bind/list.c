@@ -6,7 +6,6 @@
 
 #include "bind/args.h"
 #include "bind/content.h"
-#include "bind/interrupt.h"
 #include "bind/module.h"
 #include "shm/object.h"
 
@@ -52,19 +51,19 @@ static enum mpl_status run_get(struct mpl_list_call *call) {
 }
 
 static enum mpl_status run_set(struct mpl_list_call *call) {
-  return mpl_list_set(call->list, MPL_LIST_THREAD, call->at, &call->value, &call->op.wait);
+  return mpl_list_set(call->list, mpl_list_thread(call), call->at, &call->value, &call->op.wait);
 }
 
 static enum mpl_status run_insert(struct mpl_list_call *call) {
-  return mpl_list_insert(call->list, MPL_LIST_THREAD, call->at, &call->value, &call->op.wait);
+  return mpl_list_insert(call->list, mpl_list_thread(call), call->at, &call->value, &call->op.wait);
 }
 
 static enum mpl_status run_take(struct mpl_list_call *call) {
-  return mpl_list_take(call->list, MPL_LIST_THREAD, call->at, false, &call->image, &call->op.wait);
+  return mpl_list_take(call->list, mpl_list_thread(call), call->at, false, &call->image, &call->op.wait);
 }
 
 static enum mpl_status run_take_last(struct mpl_list_call *call) {
-  return mpl_list_take(call->list, MPL_LIST_THREAD, call->at, true, &call->image, &call->op.wait);
+  return mpl_list_take(call->list, mpl_list_thread(call), call->at, true, &call->image, &call->op.wait);
 }
 
 /*
@@ -204,8 +203,8 @@ static int decode_protected(lua_State *L) {
   return 1;
 }
 
-/* Pushes what was taken out of the list. If it does not fit into memory, or an interrupt strikes
-   meanwhile, it goes back. */
+/* Pushes what was taken out of the list. If that fails it goes back: there is no memory, an interrupt
+   strikes meanwhile, or this process lacks what it needs. */
 static void push_taken(lua_State *L, struct mpl_list_call *call) {
   struct mpl_value v = mpl_list_value_of(&call->image);
   if (v.message == 0 && mpl_codec_is_plain(v.bytes)) {
@@ -215,7 +214,7 @@ static void push_taken(lua_State *L, struct mpl_list_call *call) {
   lua_pushcfunction(L, decode_protected);
   lua_pushlightuserdata(L, &v);
   int status = lua_pcall(L, 1, 1, 0);
-  if (status != LUA_OK && (mpl_args_lacked_memory(L, status) || mpl_interrupt_is(L, -1))) {
+  if (status != LUA_OK) {
     struct mpl_list_call back = {.list = call->list, .run = run_insert, .value = v};
     back.at = call->at < -1 ? call->at + 1 : call->at < 0 ? INT64_MAX : call->at;
     mpl_list_run(L, &back);

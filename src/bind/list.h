@@ -5,11 +5,9 @@
 #define MPL_BIND_LIST_H
 
 #include "bind/blocking.h"
+#include "bind/gate_use.h"
 #include "bind/handle.h"
 #include "ds/list.h"
-
-/* For whom gates are taken: the process, whatever coroutine runs. */
-#define MPL_LIST_THREAD 0
 
 /* A call of ds/list.h, with what it takes and gives. */
 struct mpl_list_call {
@@ -26,6 +24,11 @@ struct mpl_list_call {
 };
 
 extern const struct mpl_class mpl_list_class;
+
+/* Who calls, for the gate. */
+static inline uint32_t mpl_list_thread(const struct mpl_list_call *call) {
+  return mpl_gate_use_thread(&call->list->gate);
+}
 
 struct mpl_list *mpl_list_self(lua_State *L);
 bool mpl_list_run(lua_State *L, struct mpl_list_call *call);

@@ -149,11 +149,11 @@ static void fill(lua_State *L, struct mpl_list *l, int idx) {
 }
 
 static enum mpl_status run_splice(struct mpl_list_call *call) {
-  return mpl_list_splice(call->list, MPL_LIST_THREAD, call->own, &call->op.wait);
+  return mpl_list_splice(call->list, mpl_list_thread(call), call->own, &call->op.wait);
 }
 
 static enum mpl_status run_swap(struct mpl_list_call *call) {
-  return mpl_list_swap(call->list, MPL_LIST_THREAD, call->own, &call->op.wait);
+  return mpl_list_swap(call->list, mpl_list_thread(call), call->own, &call->op.wait);
 }
 
 /* Changes the list with the handle `own`, which is dropped. */
@@ -214,25 +214,33 @@ static int list_new(lua_State *L) {
 /* A gate that is to be taken, is held, or was held by the process before. It is made and taken in
    two steps, so that it is one to be closed before an interrupt can make it go astray. */
 struct gate {
-  struct mpl_list *list;
-  uint64_t holder; /* identity of the process that is to release it; 0: nobody */
+  struct mpl_gate_use use; /* first */
+  struct mpl_list *list;   /* its handle is a user value */
 };
 
 static int gate_close(lua_State *L) {
   struct gate *g = mpl_class_self(L, 1);
-  bool mine = g->holder == mpl_slot_ident(mpl_self);
-  g->holder = 0;
-  if (mine) mpl_lock_release(&g->list->gate);
+  if (mpl_gate_use_end(&g->use)) mpl_lock_release(&g->list->gate);
   return 0;
 }
 
-/* gate:take(): until it is closed nobody but this process changes the list. Does nothing if the
-   process has the gate already. */
+static enum mpl_status gate_attempt(void *body, struct mpl_wait *w) {
+  return mpl_lock_try(body, mpl_gate_use_thread(body), w);
+}
+
+static void gate_pass_on(void *body) {
+  mpl_lock_pass_on(body);
+}
+
+/* gate:take(): until it is closed nobody but the caller changes the list. Does nothing if the
+   caller has the gate already. */
 static int gate_take(lua_State *L) {
+  static const struct mpl_acquire_kind kind = {gate_attempt, gate_pass_on};
   struct gate *g = mpl_class_self(L, 1);
-  if (mpl_lock_is_held_by(&g->list->gate, MPL_LIST_THREAD)) return 0;
-  mpl_acquire(L, &g->list->gate, &mpl_acquire_lock, MPL_NEVER);
-  g->holder = mpl_slot_ident(mpl_self);
+  struct mpl_lock *gate = &g->list->gate;
+  if (mpl_lock_is_held_by(gate, mpl_gate_use_thread(gate))) return 0;
+  mpl_acquire(L, gate, &kind, MPL_NEVER);
+  mpl_gate_use_begin(&g->use);
   return 0;
 }
 
@@ -244,8 +252,9 @@ static const struct mpl_class gate_class = {"list gate", gate_methods, gate_meta
 /* list_gate(l): to be taken. */
 static int list_gate(lua_State *L) {
   struct mpl_list *l = mpl_list_self(L);
-  struct gate *g = lua_newuserdatauv(L, sizeof *g, 1);
-  *g = (struct gate){.list = l};
+  struct gate *g = lua_newuserdatauv(L, sizeof *g, 2);
+  g->list = l;
+  mpl_gate_use_init(L, &g->use, &l->gate);
   mpl_class_push_metatable(L, &gate_class);
   lua_setmetatable(L, -2);
   lua_pushvalue(L, 1);
