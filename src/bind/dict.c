@@ -250,9 +250,10 @@ static int decode_removed_pair(lua_State *L) {
   return 1 + decode_removed(L);
 }
 
-/* Pushes the value that a change has removed, and its key if wanted. If that fails, for want
-   of memory or of what the value needs in this process, it is stored again, unless somebody else has
-   stored something there; *c then has nothing, and the result is the status of the error on top. */
+/* Pushes the value that a change has removed, and its key if wanted. If that fails, for want of
+   memory or of what the value needs in this process, it is stored again, unless somebody else has
+   stored something there; *c then has nothing, and the result is the status of the error on top.
+   */
 int mpl_dict_push_removed(lua_State *L, struct mpl_dict_change *c, bool with_key) {
   lua_pushcfunction(L, with_key ? decode_removed_pair : decode_removed);
   lua_pushlightuserdata(L, c);

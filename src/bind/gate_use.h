@@ -1,7 +1,7 @@
 /*
 ** Which coroutine uses a gate (ds/gate.h) of this process. The gate is the process's; but when the
-** coroutine that took it has left off with a yield, what runs meanwhile is outside, and waits for it
-** as other processes do.
+** coroutine that took it has left off with a yield, what runs meanwhile is outside, and waits for
+** it as other processes do.
 */
 #ifndef MPL_BIND_GATE_USE_H
 #define MPL_BIND_GATE_USE_H

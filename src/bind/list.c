@@ -59,11 +59,13 @@ static enum mpl_status run_insert(struct mpl_list_call *call) {
 }
 
 static enum mpl_status run_take(struct mpl_list_call *call) {
-  return mpl_list_take(call->list, mpl_list_thread(call), call->at, false, &call->image, &call->op.wait);
+  return mpl_list_take(call->list, mpl_list_thread(call), call->at, false, &call->image,
+                       &call->op.wait);
 }
 
 static enum mpl_status run_take_last(struct mpl_list_call *call) {
-  return mpl_list_take(call->list, mpl_list_thread(call), call->at, true, &call->image, &call->op.wait);
+  return mpl_list_take(call->list, mpl_list_thread(call), call->at, true, &call->image,
+                       &call->op.wait);
 }
 
 /*
@@ -203,8 +205,8 @@ static int decode_protected(lua_State *L) {
   return 1;
 }
 
-/* Pushes what was taken out of the list. If that fails it goes back: there is no memory, an interrupt
-   strikes meanwhile, or this process lacks what it needs. */
+/* Pushes what was taken out of the list. If that fails it goes back: there is no memory, an
+   interrupt strikes meanwhile, or this process lacks what it needs. */
 static void push_taken(lua_State *L, struct mpl_list_call *call) {
   struct mpl_value v = mpl_list_value_of(&call->image);
   if (v.message == 0 && mpl_codec_is_plain(v.bytes)) {
