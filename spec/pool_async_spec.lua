@@ -221,3 +221,29 @@ describe("process.wait for results", function()
   end)
   it("wakes for a worker's death", function() assert.equal("1 true false", out.death) end)
 end)
+
+describe("a wait for a result that is interrupted", function()
+  local out = support.fixture [[
+    local signal = require "posix.signal"
+    local pool <close> = process.Pool(1)
+
+    -- Ctrl-C in the midst of taking a result over: when the pool's code first calls `store`.
+    local function interrupt()
+      local f = debug.getinfo(2, "nS")
+      if f.name == "store" and f.source:find "result" then
+        debug.sethook()
+        signal.kill(process.getpid(), signal.SIGINT)
+      end
+    end
+    local r = pool:map_async(math.abs, { -1, -2, -3 }, 1)
+    debug.sethook(interrupt, "c")
+    local ok, message = pcall(r.get, r)
+    report("interrupt", ok, message:match "interrupted!$")
+    report("after it", table.concat(r:get(30) or { "lost" }, " "))
+  ]]
+
+  it("loses no result", function()
+    assert.equal("false interrupted!", out.interrupt)
+    assert.equal("1 2 3", out["after it"])
+  end)
+end)

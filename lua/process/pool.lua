@@ -231,7 +231,8 @@ local function begin_apply(self, f, args, kwargs, options)
   local call = setmetatable({ total = 1, args = args or {}, callback = options.callback,
     error_callback = options.error_callback, timeout = options.timeout,
     retries = options.retries or 0, pool = self, name = "apply", is_ready = false, done = 0,
-    failed = 0, job = nil, tag = nil, values = nil, failure = nil, is_borrower = nil }, AsyncResult)
+    failed = 0, job = nil, tag = nil, values = nil, failure = nil, is_borrower = nil,
+    unfinished = 1 }, AsyncResult)
   submit(self, "apply", call, f, put_apply, 3)
   return call
 end
@@ -275,7 +276,9 @@ local function put_map(self, call)
   local ledger, mode = self.ledger, call.name == "starmap" and "star" or "map"
   local list, n, first = call.input, call.total, 1
   local largest = call.progress and math.min(LARGEST_CHUNK, n // STEPS_SHOWN + 1) or LARGEST_CHUNK
+  call.unfinished = 0
   while first <= n do
+    call.unfinished = call.unfinished + 1
     local size = call.chunksize or guided_chunk(self, n - first + 1, largest)
     first = ledger:put(call.job, call.tag, mode, list, first, math.min(n, first + size - 1),
       call.timeout, call.retries) + 1

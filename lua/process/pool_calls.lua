@@ -249,7 +249,8 @@ local function note_errors(pool, call, first, found)
   end
 end
 
--- deliver(pool, tag, first, values, found): a chunk has finished; see Tasks:collect.
+-- deliver(pool, tag, first, values, found): a chunk has finished; see Tasks:collect. Returns the
+-- progress that is to be told, if there is one.
 function calls.deliver(pool, tag, first, values, found)
   local call = pool.calls[tag]
   if not call then
@@ -259,10 +260,12 @@ function calls.deliver(pool, tag, first, values, found)
     note_errors(pool, call, first, found)
   end
   call.done = call.done + call:store(first, values)
+  call.unfinished = call.unfinished and call.unfinished - 1
   if call.progress then
     call.progress:update(call.done, call.total, call.failed)
   end
   calls.finish_if_done(pool, call)
+  return call.progress
 end
 
 --------------------------------------------------------------------------------

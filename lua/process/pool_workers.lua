@@ -195,6 +195,16 @@ local function end_with_manager(pool)
   return false
 end
 
+-- Takes one finished chunk over: true; or nil and what Tasks:collect says instead. An interrupt must
+-- not come between, for what was collected is nowhere else.
+local function take(pool, wanted, timeout)
+  local tag, first, values, found = pool.ledger:collect(wanted, timeout)
+  if tag then
+    return true, deliver(pool, tag, first, values, found)
+  end
+  return nil, first
+end
+
 -- pump(pool, wanted, timeout): takes one finished chunk over, or acts on a death. False if there
 -- was nothing until the time was up, or the pool is over. `wanted`: so many chunks are worth waking
 -- for.
@@ -208,20 +218,17 @@ local function pump(pool, wanted, timeout)
     tend(pool)
     return true
   end
-  local ok, tag, first, values, found = true, nil, nil, nil, nil
-  if pool.is_managed then
-    ok, tag, first, values, found = pcall(ledger.collect, ledger, wanted, timeout)
-  else
-    tag, first, values, found = ledger:collect(wanted, timeout)
-  end
+  local ok, taken, what = core.unbroken(take, pool, wanted, timeout)
   if not ok and core.manager_over(ledger) then
     return end_with_manager(pool)
   elseif not ok then
-    error(tag, 0)
-  elseif tag then
-    deliver(pool, tag, first, values, found)
+    error(taken, 0)
+  elseif taken then
+    if what then
+      what:tell()
+    end
     return true
-  elseif first == "child" then
+  elseif what == "child" then
     tend(pool)
     return true
   end

@@ -132,13 +132,20 @@ end
 function Progress:update(done, total, failed)
   self.stats_of = { done, total, failed }
   if self.is_function then
-    if self.call then
-      call_function(self, measure(self, done, total, failed))
-    end
+    self.due = measure(self, done, total, failed) -- for `tell`
   elseif not self.is_terminal then
     maybe_write(self, measure(self, done, total, failed))
   elseif core.now() >= self.drawn + REDRAW then
     draw(self, measure(self, done, total, failed))
+  end
+end
+
+-- tell(): calls the script's function, if there is one, after an update; it may do what it likes.
+function Progress:tell()
+  local due = self.due
+  self.due = nil
+  if due and self.call then
+    call_function(self, due)
   end
 end
 

@@ -36,12 +36,12 @@ end
 local function wait_for(self, timeout)
   local pool, progress = self.pool, self.progress
   local deadline = timeout and now() + timeout
-  local wanted = (progress or self.name == "apply") and 1 or MANY
+  local many = progress and 1 or MANY
   local bar <close> = progress -- tidied up if an error ends the wait
   while not self.is_ready do
     local left = deadline and deadline - now()
     local slice = bar and math.min(left or math.huge, bar.interval) or left
-    if not workers.pump(pool, wanted, slice) then
+    if not workers.pump(pool, math.min(many, self.unfinished), slice) then
       if left and left <= 0 then
         break
       elseif bar then

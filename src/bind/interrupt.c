@@ -25,6 +25,7 @@ static lua_State *volatile running;
 
 static bool own; /* the last one was meant for this process alone */
 static uint64_t raised; /* how many there were */
+static bool held; /* the hook does not strike */
 
 static int raise_interrupted(lua_State *L) {
   uint64_t expected = MPL_SLOT_INTERRUPT_OWN;
@@ -67,6 +68,7 @@ static void hook(lua_State *L, lua_Debug *where) {
     lua_sethook(L, replaced.hook, replaced.mask, replaced.count);
   else
     lua_sethook(L, NULL, 0, 0);
+  if (held) return; /* what is pending is brought to mind again */
   /* A wait may have raised the error before the hook struck. */
   if (mpl_signal_pending(MPL_SIGNAL_INTERRUPT)) raise_interrupted(L);
   if (mpl_signal_pending(MPL_SIGNAL_TASK)) raise_task(L);
@@ -117,6 +119,13 @@ void mpl_interrupt_again(void) {
 /* How many interrupts were raised so far, to see whether one was since. */
 uint64_t mpl_interrupt_count(void) {
   return raised;
+}
+
+/* Whether from now on running code is left in peace; waits are not. Returns what was before. */
+bool mpl_interrupt_hold(bool hold) {
+  bool before = held;
+  held = hold;
+  return before;
 }
 
 /* Whether the last interrupt was sent to this process alone, by its parent. */

@@ -67,6 +67,19 @@ static int system_is_interrupt(lua_State *L) {
   return 1;
 }
 
+/* unbroken(f, ...): as pcall, but an interrupt cannot strike between two instructions of f, only in
+   its waits. One that came meanwhile is raised at the end, when all is done. */
+static int system_unbroken(lua_State *L) {
+  luaL_checkany(L, 1);
+  bool before = mpl_interrupt_hold(true);
+  int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  mpl_interrupt_hold(before);
+  if (!before && status == LUA_OK) mpl_interrupt_attend(L, NULL, NULL);
+  lua_pushboolean(L, status == LUA_OK);
+  lua_insert(L, 1);
+  return lua_gettop(L);
+}
+
 /* terminal(fd): the columns of the terminal behind a descriptor, 80 if it does not know; nil if
    there is none. */
 static int system_terminal(lua_State *L) {
@@ -101,6 +114,7 @@ static int system_parameters(lua_State *L) {
 static const luaL_Reg functions[] = {{"now", system_now},
                                      {"sleep", system_sleep},
                                      {"is_interrupt", system_is_interrupt},
+                                     {"unbroken", system_unbroken},
                                      {"terminal", system_terminal},
                                      {"getpid", system_getpid},
                                      {"getppid", system_getppid},
