@@ -214,3 +214,30 @@ describe("imap's errors", function()
     assert.equal("1 2 error 4", out["imap_unordered yields"])
   end)
 end)
+
+describe("an item that cannot be sent", function()
+  local out = support.fixture [[
+    local pool = process.Pool(2)
+    local input = { 1, 2, 3, 4, 5, 6, io.stdout, 8 }
+    local seen = {}
+    local ok, message = pcall(function()
+      for _, v in pool:imap(tostring, input) do seen[#seen + 1] = v end
+    end)
+    report("error", ok, message)
+    report("before", table.concat(seen, " "))
+    local it = pool:imap(tostring, input)
+    pool:close()
+    report("join", pcall(pool.join, pool))
+    for i = 1, 6 do seen[i] = select(2, it()) end
+    report("after", table.concat(seen, " "), pcall(it))
+  ]]
+
+  it("is raised after the results of those before it", function()
+    support.mentions(out.error, "false", "cannot send a file: at value[7]")
+    assert.equal("1 2 3 4 5 6", out.before)
+  end)
+  it("is nothing to join, but to the iterator", function()
+    assert.equal("true", out.join)
+    support.mentions(out.after, "1 2 3 4 5 6 false", "cannot send a file: at value[7]")
+  end)
+end)

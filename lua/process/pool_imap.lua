@@ -54,14 +54,15 @@ local function read_items(feed, size)
 end
 
 local function hand_in(feed, items, n)
-  local last, ledger = feed.handed + n, feed.pool.ledger
+  local last = feed.handed + n
+  local ledger = feed.pool.ledger
   while feed.handed < last do
-    feed.handed = ledger:put(feed.job, feed.tag, "map", items, feed.handed + 1, last,
-      feed.timeout, feed.retries)
+    feed.handed = ledger:put(feed.job, feed.tag, "map", items, feed.handed + 1, last, feed.timeout,
+      feed.retries)
   end
 end
 
--- Hands in one chunk of at most `size` tasks. One that cannot be sent is an error of the input.
+-- Hands in one chunk of at most `size` tasks. An item that cannot be sent ends the input, too.
 local function feed_chunk(feed, size)
   local items, n, at_end
   if feed.length then
@@ -70,7 +71,7 @@ local function feed_chunk(feed, size)
   else
     items, n, at_end = read_items(feed, size)
   end
-  local ok, message = pcall(hand_in, feed, items, n)
+  local ok, message = core.unbroken(hand_in, feed, items, n)
   if not ok then
     if core.is_interrupt(message) then
       error(message, 0)

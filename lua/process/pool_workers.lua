@@ -195,8 +195,8 @@ local function end_with_manager(pool)
   return false
 end
 
--- Takes one finished chunk over: true; or nil and what Tasks:collect says instead. An interrupt must
--- not come between, for what was collected is nowhere else.
+-- Takes one finished chunk over: true; or nil and what Tasks:collect says instead. An interrupt
+-- must not come between, for what was collected is nowhere else.
 local function take(pool, wanted, timeout)
   local tag, first, values, found = pool.ledger:collect(wanted, timeout)
   if tag then
