@@ -487,13 +487,14 @@ local function new(options, keep, level)
     is_tended = true, is_ledger_closed = false, has_remarked = false, failure = nil,
     faults = options.initializer and core.Queue() or nil, -- what initializers raised
   }
+  setmetatable(self, Pool)
   self.ledger = core.Tasks(self.size)
   if keep then
     keep(self.ledger)
     self.is_managed = true
   end
   workers.start_all(self)
-  return setmetatable(self, Pool)
+  return self
 end
 
 return { new = new, Pool = Pool }

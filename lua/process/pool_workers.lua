@@ -73,14 +73,18 @@ local function plain(message)
   return (tostring(message):gsub("^process/[^:]*:%d+: ", ""))
 end
 
+local function start_each(pool)
+  for i = 1, pool.size do
+    start(pool, i)
+  end
+end
+
 -- start_all(pool): starts the workers. If one cannot be started none is left, and it raises.
 function workers.start_all(pool)
-  for i = 1, pool.size do
-    local ok, message = pcall(start, pool, i)
-    if not ok then
-      workers.stop(pool)
-      error(plain(message), 0)
-    end
+  local ok, message = pcall(start_each, pool)
+  if not ok then
+    workers.stop(pool)
+    error(core.is_interrupt(message) and message or plain(message), 0)
   end
 end
 
