@@ -170,6 +170,33 @@ describe("Ctrl-C", function()
   end)
 end)
 
+describe("Ctrl-C while a pool is made", function()
+  local out = support.fixture [[
+    local signal = require "posix.signal"
+    -- Makes a pool, with an interrupt in the nth call of a function; how many calls there were.
+    local function make(nth)
+      local n = 0
+      debug.sethook(function()
+        n = n + 1
+        if n == nth then debug.sethook(); signal.kill(process.getpid(), signal.SIGINT) end
+      end, "c")
+      local ok, e = pcall(process.Pool, 2)
+      debug.sethook()
+      if ok then e:terminate() end
+      return n, ok, e
+    end
+    local others, left = 0, 0
+    for nth = 1, make(0) - 10 do
+      local _, ok, e = make(nth)
+      if ok or not e:find "interrupted!$" then others = others + 1 end
+      left = left + #process.active_children()
+    end
+    report("left", left, others)
+  ]]
+
+  it("is raised as it is, and leaves nobody", function() assert.equal("0 0", out.left) end)
+end)
+
 describe("initializers and lifetimes", function()
   local out = support.fixture [[
     local pool <close> = process.Pool{ processes = 2, initargs = { 5, 6 },

@@ -1,7 +1,8 @@
 -- The workers of a pool: how they start, are replaced and end, and how the owner hears of them.
 --
 -- Invariant: pool.workers[i] is the process that serves as worker i of the ledger, or nil from the
--- moment its death was told to the ledger until its replacement has started.
+-- moment its death was told to the ledger until its replacement has started. If an interrupt came
+-- just before the start it is a process that was not started: it has no pid.
 
 local calls = require "process.pool_calls"
 local class = require "process.class"
@@ -91,7 +92,9 @@ end
 -- signal_all(pool): sends SIGTERM to all workers.
 function workers.signal_all(pool)
   for _, worker in pairs(pool.workers) do
-    worker:terminate()
+    if worker.pid then
+      worker:terminate()
+    end
   end
 end
 
@@ -100,7 +103,7 @@ function workers.stop(pool)
   workers.signal_all(pool)
   local deadline = core.now() + GRACE
   for i, worker in pairs(pool.workers) do
-    if not worker:join(math.max(0, deadline - core.now())) then
+    if worker.pid and not worker:join(math.max(0, deadline - core.now())) then
       worker:kill()
       worker:join()
     end
@@ -112,7 +115,9 @@ end
 -- empty.
 function workers.join_all(pool)
   for i, worker in pairs(pool.workers) do
-    worker:join()
+    if worker.pid then
+      worker:join()
+    end
     pool.workers[i] = nil
   end
 end
