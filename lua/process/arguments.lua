@@ -75,9 +75,11 @@ local function parameter_list(names, vararg)
   return "(" .. list .. (vararg and (#names > 0 and ", ..." or "...") or "") .. ")"
 end
 
--- bind(target, args, kwargs): puts kwargs among the positional arguments, by the names of the
--- target's parameters. Returns the arguments as table.pack does.
-function arguments.bind(target, args, kwargs)
+-- bind(target, args, kwargs[, level]): puts kwargs among the positional arguments, by the names of
+-- the target's parameters. Returns the arguments as table.pack does. Raises at `level`, as error
+-- has it; 3 without it.
+function arguments.bind(target, args, kwargs, level)
+  level = level or 3
   local bound = table.pack(table.unpack(args, 1, args.n or #args))
   if next(kwargs) == nil then
     return bound
@@ -91,7 +93,7 @@ function arguments.bind(target, args, kwargs)
     names, vararg = core.parameters(f)
   end
   if not names then
-    error("kwargs: the parameters of a C function have no names; pass them in args", 3)
+    error("kwargs: the parameters of a C function have no names; pass them in args", level)
   end
   for _ = 1, skip do
     table.remove(names, 1)
@@ -104,7 +106,7 @@ function arguments.bind(target, args, kwargs)
     if rest[name] ~= nil then
       if i <= bound.n then
         error("kwargs: parameter '" .. name .. "' is given twice, in args too; " ..
-          "the parameters are " .. parameter_list(names, vararg), 3)
+          "the parameters are " .. parameter_list(names, vararg), level)
       end
       bound[i] = rest[name]
       rest[name] = nil
@@ -115,7 +117,7 @@ function arguments.bind(target, args, kwargs)
   if unknown ~= nil then
     if not vararg then
       error("kwargs: no parameter is called '" .. tostring(unknown) .. "'; the parameters are " ..
-        parameter_list(names, vararg), 3)
+        parameter_list(names, vararg), level)
     end
     bound.n = bound.n + 1
     bound[bound.n] = rest

@@ -315,11 +315,13 @@ local function new_state(class)
   }
 end
 
--- Objects of the class can be sent and find their class again in processes that have it, too: those
--- that were forked after it was made.
-local function register_instances(class)
+-- The class and its objects can be sent and find their class again in processes that have it, too:
+-- those that were forked after it was made. As a loaded module the class itself goes by name.
+local function register_class(class)
   classes = classes + 1
-  core.register(("%s (class %d)"):format(class.class_name, classes), class.instance)
+  local name = ("%s (class %d)"):format(class.class_name, classes)
+  core.register(name, class.instance)
+  package.loaded[name] = class
 end
 
 local function construct(class, ...)
@@ -330,7 +332,7 @@ end
 
 Process = setmetatable({ class_name = "Process" }, { __call = construct })
 Process.instance = instance_metatable(Process)
-register_instances(Process)
+register_class(Process)
 
 -- What is wrong with the fields of a constructor's table; nil if nothing is.
 local function fault_of(spec)
@@ -393,7 +395,7 @@ function Process.extend(base, name)
   end
   local class = setmetatable({ class_name = name }, { __index = base, __call = construct })
   class.instance = instance_metatable(class)
-  register_instances(class)
+  register_class(class)
   return class
 end
 
@@ -523,7 +525,7 @@ local function waitable(object)
     end
     return st.child
   end
-  return nil, "is none of: process, connection, queue, event, descriptor"
+  return nil, "is none of: process, connection, queue, event, result, descriptor"
 end
 
 current_process()

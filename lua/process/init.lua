@@ -27,7 +27,11 @@ local function fork()
 end
 
 -- Pool([n | options]): see lua/process/pool.lua.
-local function new_pool(options)
+local function new_pool(options, ...)
+  if select("#", ...) > 0 then -- Pool(n, initializer, initargs), as Python has it
+    error("Pool takes a number or a table: Pool{ processes =, initializer =, initargs =, " ..
+      "maxtasksperchild = }", 2)
+  end
   return pool.new(options)
 end
 

@@ -23,6 +23,7 @@ local is_callable = arguments.is_callable
 local Pool = {}
 Pool.__index = Pool
 Pool.__name = "Pool"
+Pool.__unsendable = "a pool, which belongs to the process that made it"
 
 -- Automatic chunks: each is a fourth of a worker's share of what is left, so that the last ones are
 -- small and all workers end at about the same time.
@@ -80,13 +81,14 @@ local KNOWN <const> = {
   map = set("chunksize", "progress", "timeout", "retries", "callback", "error_callback"),
   imap = set("chunksize", "progress", "timeout", "retries", "buffer", "errors"),
 }
-KNOWN.starmap, KNOWN.imap_unordered = KNOWN.map, KNOWN.imap
+KNOWN.map_async, KNOWN.starmap, KNOWN.starmap_async = KNOWN.map, KNOWN.map, KNOWN.map
+KNOWN.imap_unordered = KNOWN.imap
 
 -- What is wrong with the options given to `method`; nil if nothing is.
 local function fault_of(options, method)
   local known = KNOWN[method]
   for name, value in pairs(options) do
-    if not known[name] then
+    if not known[name] or not OPTIONS[name] then -- `known` is a list, too
       return ("unknown option '%s' for '%s' (known: %s)"):format(tostring(name), method,
         table.concat(known, ", "))
     end
@@ -153,16 +155,24 @@ local function check_call(self, method, f)
   return f
 end
 
+-- The shared objects that have their items at 1, 2, 3 …
+local LISTS <const> = { list = true, Array = true }
+
 -- The input as a list and its length; or, of what must be called for each item, the function.
 local function input_of(xs, method)
-  if type(xs) == "table" and not is_callable(xs) then
-    return xs, math.type(xs.n) == "integer" and xs.n or #xs
-  elseif is_callable(xs) then
+  local kind = arguments.kind(xs)
+  if is_callable(xs) then
     return xs, nil
-  elseif type(xs) == "userdata" then
+  elseif type(xs) == "table" then
+    local n = math.type(xs.n) == "integer" and xs.n or #xs
+    if n >= 0 then
+      return xs, n
+    end
+    kind = "one with n = " .. n
+  elseif type(xs) == "userdata" and LISTS[kind] then
     return table.move(xs, 1, #xs, 1, {}), #xs
   end
-  error(("bad argument #2 to '%s' (list or iterator expected, got %s)"):format(method, type(xs)), 4)
+  error(("bad argument #2 to '%s' (list or iterator expected, got %s)"):format(method, kind), 4)
 end
 
 -- All of an iterator's items.
@@ -225,7 +235,7 @@ end
 
 local function begin_apply(self, f, args, kwargs, options)
   if kwargs then
-    args = arguments.bind(f, args or {}, kwargs)
+    args = arguments.bind(f, args or {}, kwargs, 4)
   end
   -- All fields, so that the table has its size at once.
   local call = setmetatable({ total = 1, args = args or {}, callback = options.callback,
@@ -289,7 +299,7 @@ end
 -- Begins a call of `name` for the method, whose caller is told of what is wrong.
 local function map_async(self, name, method, f, xs, options)
   local list, n = input_of(xs, method)
-  options = check_options(options, name, "chunksize", 3)
+  options = check_options(options, method, "chunksize", 3)
   if not n then
     list, n = read_all(list)
   end
@@ -365,6 +375,22 @@ end
 --------------------------------------------------------------------------------
 -- The end
 
+-- What the ledger says of the workers and of the slowest tasks.
+local function measure(self)
+  local found = self.ledger:stats()
+  for i, entry in ipairs(found.workers) do
+    local worker = self.workers[i]
+    entry.name, entry.pid = worker and worker.name, worker and worker.pid
+    entry.started, entry.age = entry.age and core.now() - entry.age, nil
+  end
+  table.sort(found.slowest, function(a, b) return a.seconds > b.seconds end)
+  for i, entry in ipairs(found.slowest) do
+    entry.call, entry.tag = calls.name_of(entry.tag), nil
+    found.slowest[i] = i <= SLOWEST and entry or nil
+  end
+  return found
+end
+
 -- pool:close(): takes no more work; what it has is done.
 function Pool:close()
   check_owner(self, "close", 2)
@@ -408,6 +434,7 @@ function Pool:join()
       workers.pump(self, 1)
     end
     if self.state == "closed" then
+      self.last_measured = measure(self)
       workers.join_all(self)
       self.state, self.ledger = "joined", nil
     end
@@ -439,24 +466,15 @@ end
 --------------------------------------------------------------------------------
 -- Insight
 
--- pool:stats(): what the pool does and did: workers, restarts, chunks, the slowest tasks.
+-- pool:stats(): what the pool does and did: workers, restarts, chunks, the slowest tasks. After
+-- join what they were at the end.
 function Pool:stats()
   check_owner(self, "stats", 2)
   workers.take_all(self)
-  local stats = self.ledger and self.ledger:stats() or { workers = {}, slowest = {} }
-  stats.processes, stats.restarts, stats.state = self.size, self.restarts, self.state
-  stats.outstanding = self.outstanding
-  for i, entry in ipairs(stats.workers) do
-    local worker = self.workers[i]
-    entry.name, entry.pid = worker and worker.name, worker and worker.pid
-    entry.started, entry.age = entry.age and core.now() - entry.age, nil
-  end
-  table.sort(stats.slowest, function(a, b) return a.seconds > b.seconds end)
-  for i, entry in ipairs(stats.slowest) do
-    entry.call, entry.tag = calls.name_of(entry.tag), nil
-    stats.slowest[i] = i <= SLOWEST and entry or nil
-  end
-  return stats
+  local found = self.ledger and measure(self) or self.last_measured
+  return { processes = self.size, restarts = self.restarts, state = self.state,
+    outstanding = self.outstanding, workers = found and found.workers or {},
+    slowest = found and found.slowest or {} }
 end
 
 function Pool:__tostring()
@@ -485,6 +503,7 @@ local function new(options, keep, level)
     kept_jobs = {}, next_kept = 1, -- job -> true, -place -> job
     plain = nil, plain_job = nil, -- the last function that has no upvalues
     is_tended = true, is_ledger_closed = false, has_remarked = false, failure = nil,
+    last_measured = nil, -- what `stats` says after join
     faults = options.initializer and core.Queue() or nil, -- what initializers raised
   }
   setmetatable(self, Pool)

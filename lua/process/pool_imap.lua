@@ -20,6 +20,7 @@ Feed.__index = Feed
 local Iterator = {}
 Iterator.__index = Iterator
 Iterator.__name = "imap iterator"
+Iterator.__unsendable = "an iterator, which belongs to the process that made the pool"
 
 --------------------------------------------------------------------------------
 -- Feeding
@@ -199,8 +200,11 @@ end
 --------------------------------------------------------------------------------
 -- Iterators
 
-local function check(self)
-  if self.feed.pool.owner ~= core.identity() then
+local function check(self, method)
+  if getmetatable(self) ~= Iterator then
+    error("bad argument #1 to '" .. method .. "' (imap iterator expected, got " .. type(self) ..
+      "; call it with a colon)", 3)
+  elseif self.feed.pool.owner ~= core.identity() then
     error("only the process that made the pool has its results", 3)
   end
   return self.feed
@@ -208,15 +212,16 @@ end
 
 -- it(): what a `for` calls.
 function Iterator:__call()
-  return next_result(check(self))
+  return next_result(check(self, "__call"))
 end
 
 -- it:next([timeout]): the index and the result of the next task; nil at the end; nil, "timeout".
 function Iterator:next(timeout)
+  local feed = check(self, "next")
   if timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
     error("bad argument #1 to 'next' (number of seconds expected)", 2)
   end
-  return next_result(check(self), timeout)
+  return next_result(feed, timeout)
 end
 
 -- it:close(): the rest is not wanted; what has not begun will not run.

@@ -10,6 +10,7 @@ local now = core.now
 local AsyncResult = {}
 AsyncResult.__index = AsyncResult
 AsyncResult.__name = "AsyncResult"
+AsyncResult.__unsendable = "a result, which belongs to the process that made the pool"
 
 -- Finished chunks that are worth a look for one who waits for all of them.
 local MANY <const> = 64

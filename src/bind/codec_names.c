@@ -12,8 +12,8 @@
 
 enum {
   CLASSES = 1, /* name -> metatable and metatable -> name */
-  MODULE_OF,   /* module or C function -> name of the module; weak keys */
-  FIELD_OF,    /* C function -> name of the field; weak keys */
+  MODULE_OF,   /* module or member -> name of the module; weak keys */
+  FIELD_OF,    /* member -> name of the field; weak keys */
   LOADED,      /* package.loaded */
   REQUIRE,     /* the function `require` as it was first seen */
   USER_VALUES = REQUIRE
@@ -130,6 +130,7 @@ static bool is_better_name(lua_State *L, int idx, int of) {
 /* Where a rebuild has its tables and the module at hand on the Lua stack. */
 struct rebuild {
   int module_of, field_of, name, module;
+  uint64_t *filter;
 };
 
 /* Whether the global on top, as `log = print` makes one, has that value under Lua's own name, too:
@@ -140,12 +141,24 @@ static bool is_original(lua_State *L, const struct rebuild *r) {
   return strcmp(lua_tostring(L, r->name), LUA_GNAME) == 0 && mpl_codec_names_standard(key, n);
 }
 
-/* Enters the C functions in the fields of the module. */
+static bool can_be_module(int type) {
+  return type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA;
+}
+
+/* Whether the field on top goes by name: a C function; and of this module, which everybody has in
+   the same version, also what is written in Lua: a copy would have a state of its own. */
+static bool is_member(lua_State *L, const struct rebuild *r) {
+  return lua_iscfunction(L, -1) ||
+         (can_be_module(lua_type(L, -1)) && strcmp(lua_tostring(L, r->name), "process") == 0);
+}
+
+/* Enters the fields of the module that go by name. */
 static void note_members(lua_State *L, const struct rebuild *r) {
   lua_pushnil(L);
   while (lua_next(L, r->module)) {
-    if (lua_iscfunction(L, -1) && lua_type(L, -2) == LUA_TSTRING &&
+    if (lua_type(L, -2) == LUA_TSTRING && is_member(L, r) &&
         (is_better_name(L, r->name, r->module_of) || is_original(L, r))) {
+      if (!lua_iscfunction(L, -1)) add_to_filter(r->filter, lua_topointer(L, -1));
       lua_pushvalue(L, -1);
       lua_pushvalue(L, r->name);
       lua_rawset(L, r->module_of);
@@ -168,10 +181,6 @@ static void note_module(lua_State *L, const struct rebuild *r) {
   lua_rawset(L, r->field_of);
 }
 
-static bool can_be_module(int type) {
-  return type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA;
-}
-
 /*
 ** Looks through package.loaded again. Runs finalizers, and they may load modules: those are then
 ** noticed by the next mpl_codec_names_stale. May raise for memory; the cache is then as before.
@@ -185,7 +194,7 @@ void mpl_codec_names_rebuild(lua_State *L, int names) {
   push_weak_table(L);
   push_weak_table(L);
   lua_getiuservalue(L, names, LOADED);
-  const struct rebuild r = {top + 1, top + 2, top + 4, top + 5};
+  const struct rebuild r = {top + 1, top + 2, top + 4, top + 5, filter};
   lua_pushnil(L);
   while (lua_next(L, top + 3)) {
     if (lua_type(L, r.name) == LUA_TSTRING && can_be_module(lua_type(L, r.module))) {

@@ -1,5 +1,6 @@
 /*
-** Values that travel by name: registered metatables, loaded modules, C functions in them.
+** Values that travel by name: registered metatables, loaded modules, C functions in them, and all
+** that is in the module `process`.
 **
 ** Invariant: everything here is found by the value itself, in tables of the Lua state. `require`
 ** may add a module at any time, and C functions may appear in one later; so the reverse maps (value

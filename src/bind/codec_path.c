@@ -113,6 +113,18 @@ static const char *push_kind(lua_State *L, int idx) {
   }
 }
 
+/* Says what to do about the table at idx, whose metatable has no name: its class says what it is in
+   `__unsendable`, or it can be registered. Raises. */
+static void raise_metatable(lua_State *L, int idx, const char *path) {
+  idx = lua_absindex(L, idx);
+  if (luaL_getmetafield(L, idx, "__unsendable") == LUA_TSTRING)
+    mpl_args_error(L, "cannot send %s: at %s", lua_tostring(L, -1), path);
+  mpl_args_error(L,
+                 "cannot send a table whose metatable has no name: at %s; give it one with "
+                 "process.register(name, metatable)",
+                 path);
+}
+
 /* Raises the error for the value on top of the stack, whose path is p (not read for memory). To be
    called when nothing is held any more. */
 void mpl_codec_path_raise(lua_State *L, enum mpl_codec_failure failure,
@@ -122,10 +134,7 @@ void mpl_codec_path_raise(lua_State *L, enum mpl_codec_failure failure,
       mpl_args_error(L, "cannot send a %s: at %s", push_kind(L, -1), p->text);
       break;
     case FAILURE_METATABLE:
-      mpl_args_error(L,
-                     "cannot send a table whose metatable has no name: at %s; give it one with "
-                     "process.register(name, metatable)",
-                     p->text);
+      raise_metatable(L, -1, p->text);
       break;
     case FAILURE_DESCRIPTOR:
       mpl_args_error(L, "cannot send a %s: at %s: %s", push_kind(L, -1), p->text, p->reason);

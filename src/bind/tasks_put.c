@@ -131,8 +131,8 @@ static int encode_all(lua_State *L) {
   for (; p->at <= p->last && p->chunk == 0; p->at++) {
     lua_rawgeti(L, 1, p->at);
     if (p->like.kind == MPL_TASKS_STAR && !lua_istable(L, -1))
-      return luaL_error(L, "value[%I]: list of arguments expected, got %s", (LUAI_UACINT)p->at,
-                        luaL_typename(L, -1));
+      return luaL_error(L, "starmap: list of arguments expected as item %I, got %s",
+                        (LUAI_UACINT)p->at, luaL_typename(L, -1));
     if (!encode_one(L, p)) break;
     if (p->chunk == 0) mpl_interrupt_attend(L, NULL, NULL);
   }
