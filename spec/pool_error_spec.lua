@@ -104,3 +104,15 @@ describe("what cannot be sent back", function()
     assert.equal("4 0", out.workers)
   end)
 end)
+
+describe("an error that no function of the task raised", function()
+  it("names the worker, as there is no traceback", function()
+    local out = support.fixture [[
+      local pool <close> = process.Pool(1)
+      local e = select(2, pcall(pool.apply, pool, function() return io.stdout end))
+      report("text", tostring(e))
+    ]]
+    assert.matches("^cannot send a file: at value%s+in PoolWorker%-1 %(pid %d+%), outside of the "
+      .. "task's function$", out.text)
+  end)
+end)

@@ -43,6 +43,42 @@ describe("progress", function()
     support.mentions(bars[#bars], "squares 100% |", "#| 300/300 ")
     for _, bar in ipairs(bars) do assert.is_true(#bar:gsub("\27%[K", "") < 60) end
   end)
+  -- The bars that a program draws on a terminal of 40 columns, and all that it writes.
+  local function bars_of(source)
+    local r = support.run(source, {
+      env = { TERM = "xterm" },
+      shell = function(command)
+        return "exec script -qec 'stty cols 40; exec " .. command:gsub("'", "") .. "' /dev/null"
+      end,
+    })
+    local bars = {}
+    for bar in r.stdout:gmatch "\r([^\r\n]+)\27%[K" do bars[#bars + 1] = bar end
+    return bars, r.stdout
+  end
+
+  it("shortens a label that leaves no room for the numbers", function()
+    local bars = bars_of [[
+      local pool <close> = process.Pool(2)
+      pool:map(math.abs, { 1, 2, 3 }, { progress = ("label "):rep(20) })
+    ]]
+    assert.matches("^label .*100%% 3/3 .*/s 0:00$", bars[#bars])
+    for _, bar in ipairs(bars) do assert.is_true(#bar < 40) end
+  end)
+  it("leaves the bar once when an interrupt ends the wait", function()
+    local _, all = bars_of [[
+      local pool <close> = process.Pool(1)
+      local main = process.getpid()
+      print(pcall(pool.map, pool, function(x)
+        if x == 2 then
+          os.execute("kill -INT " .. main)
+          process.sleep(60)
+        end
+      end, { 1, 2 }, { chunksize = 1, progress = "bar" }))
+    ]]
+    support.mentions(all, "interrupted!")
+    local left = select(2, all:gsub("\27%[K\r?\n", ""))
+    assert.is_true(left <= 1) -- none if the interrupt was there before the first result
+  end)
   it("calls a function", function()
     local out = support.fixture [[
       local pool <close> = process.Pool(2)
@@ -113,7 +149,8 @@ describe("stats", function()
     report("slowest", slow.call, slow.index, slow.seconds >= 0.02, #s.slowest <= 5)
     pool:close()
     pool:join()
-    report("over", pool:stats().state)
+    s = pool:stats()
+    report("over", s.state, s.workers[1].tasks + s.workers[2].tasks, s.slowest[1].index)
   ]]
 
   it("counts tasks, times and restarts", function()
@@ -121,5 +158,5 @@ describe("stats", function()
     assert.equal("6 true true 2", out.workers)
   end)
   it("names the slowest tasks", function() assert.equal("map 3 true true", out.slowest) end)
-  it("may be asked when the pool is over", function() assert.equal("joined", out.over) end)
+  it("are there after join, too", function() assert.equal("joined 6 3", out.over) end)
 end)

@@ -30,7 +30,10 @@ end
 
 function RemoteError:__tostring()
   local message = message_of(self.value)
-  if not self.traceback then
+  if self.traceback == "" then
+    return ("%s\n\nin %s (pid %s), outside of the task's function"):format(message, self.process,
+      self.pid)
+  elseif not self.traceback then
     return message
   end
   local frames = self.traceback:gsub("^%s*stack traceback:%s*", "")

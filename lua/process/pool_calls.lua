@@ -56,7 +56,10 @@ local function remark(pool, f, name, bytes)
   end
   pool.has_remarked = true
   local upvalue, part = largest_upvalue(f)
-  local most = upvalue and (" (%.1f MB: %s)"):format(part / 1e6, upvalue) or ""
+  local most = " with the globals that it names"
+  if upvalue and part > bytes / 2 then
+    most = (" (%.1f MB: %s)"):format(part / 1e6, upvalue)
+  end
   io.stderr:write(("mpl: the function given to %s takes %.1f MB along%s; what an initializer "
     .. "makes, or a shared object, is not sent with each call\n"):format(name, bytes / 1e6, most))
 end

@@ -65,9 +65,12 @@ local function cut(text, columns)
 end
 
 -- The line on a terminal with so many columns; the last stays empty: some would begin a new line.
+-- A label that is too long gives way to the numbers.
 local function bar_line(self, stats, columns)
-  local left = self.label and self.label .. " " or ""
   local right = describe(stats)
+  local room = columns - width_of(right) - (stats.total and #"100% " or 0) - 2
+  local label = self.label and cut(self.label, math.max(room, 0)) or ""
+  local left = label ~= "" and label .. " " or ""
   if stats.total then
     local share = stats.total > 0 and stats.done / stats.total or 1
     left = left .. ("%3d%% "):format(math.floor(share * 100))
@@ -168,10 +171,12 @@ function Progress:finish()
   self.stats_of = nil
 end
 
--- A wait ends; by an error in the midst of things: the traceback is not to stand beside the bar.
+-- A wait ends; by an error in the midst of things: the traceback is not to stand beside the bar,
+-- which is not drawn again unless the call goes on.
 function Progress:__close(failure)
   if failure ~= nil then
     leave_line(self)
+    self.stats_of = nil
   end
 end
 
