@@ -44,6 +44,22 @@ describe("a pool's arguments", function()
   end)
 end)
 
+describe("kwargs of an object that can be called", function()
+  it("are bound to the parameters of its __call", function()
+    local out = support.fixture [[
+      local object = setmetatable({}, { __call = function(_, a, b) return a, b end })
+      process.register("callable", getmetatable(object))
+      local pool <close> = process.Pool(1)
+      report("apply", pool:apply(object, { 1 }, { b = 2 }))
+      report("async", pool:apply_async(object, {}, { b = 2 }):get())
+      report("unknown", try(pool.apply, pool, object, {}, { c = 2 }))
+    ]]
+    assert.equal("1 2", out.apply)
+    assert.equal("nil 2", out.async)
+    support.mentions(out.unknown, "no parameter is called 'c'; the parameters are (a, b)")
+  end)
+end)
+
 describe("what belongs to a pool's owner", function()
   it("cannot be sent, and the error says what it is", function()
     local out = support.fixture [[

@@ -233,9 +233,10 @@ local function put_apply(self, call)
   call.args = nil
 end
 
-local function begin_apply(self, f, args, kwargs, options)
+-- `target` is what the script gave, with its parameters; f is the function that calls it.
+local function begin_apply(self, target, f, args, kwargs, options)
   if kwargs then
-    args = arguments.bind(f, args or {}, kwargs, 4)
+    args = arguments.bind(target, args or {}, kwargs, 4)
   end
   -- All fields, so that the table has its size at once.
   local call = setmetatable({ total = 1, args = args or {}, callback = options.callback,
@@ -259,19 +260,19 @@ end
 
 -- pool:apply(f[, args[, kwargs]]): f's results, from a worker. Its error is raised: a RemoteError.
 function Pool:apply(f, args, kwargs)
-  f = check_call(self, "apply", f)
+  local called = check_call(self, "apply", f)
   check_arguments("apply", args, kwargs)
-  local call = begin_apply(self, f, args, kwargs, NO_OPTIONS)
+  local call = begin_apply(self, f, called, args, kwargs, NO_OPTIONS)
   return await(self, call)
 end
 
 -- pool:apply_async(f[, args[, kwargs[, options]]]): the same as an AsyncResult, at once. Options:
 -- callback, error_callback, timeout (seconds), retries.
 function Pool:apply_async(f, args, kwargs, options)
-  f = check_call(self, "apply_async", f)
+  local called = check_call(self, "apply_async", f)
   check_arguments("apply_async", args, kwargs)
   options = options and check_options(options, "apply_async", nil, 2) or NO_OPTIONS
-  local call = begin_apply(self, f, args, kwargs, options)
+  local call = begin_apply(self, f, called, args, kwargs, options)
   return call
 end
 
