@@ -120,11 +120,22 @@ static int called_level(lua_State *L) {
   return called;
 }
 
+/* false: what runs now was not called by the script, errors are to name no place in it. */
+static bool says_place = true;
+
+/* Whether mpl_args_error is to name places. */
+void mpl_args_say_place(bool say) {
+  says_place = say;
+}
+
 /* Raises an error as luaL_error does, with the place in the script that has called into the
    module. */
 int mpl_args_error(lua_State *L, const char *format, ...) {
   va_list arguments;
-  luaL_where(L, called_level(L) + 1);
+  if (says_place)
+    luaL_where(L, called_level(L) + 1);
+  else
+    lua_pushliteral(L, "");
   va_start(arguments, format);
   lua_pushvfstring(L, format, arguments);
   va_end(arguments);

@@ -17,6 +17,7 @@ void mpl_args_end(lua_State *L, int last);
 const char *mpl_args_text(enum mpl_status status);
 int mpl_args_refuse(lua_State *L, const char *class_name, const char *text);
 int mpl_args_raise(lua_State *L, enum mpl_status status);
+void mpl_args_say_place(bool say);
 int mpl_args_error(lua_State *L, const char *format, ...);
 int mpl_args_wrong(lua_State *L, int arg, const char *text);
 int mpl_args_wrong_type(lua_State *L, int arg, const char *expected);

@@ -121,7 +121,10 @@ static bool publish_value(lua_State *L, struct serve *s, enum mpl_chunk_kind kin
   lua_pushcfunction(L, publish_protected);
   lua_pushlightuserdata(L, s);
   lua_pushvalue(L, -3);
-  return lua_pcall(L, 2, 0, 0) == LUA_OK;
+  mpl_args_say_place(false); /* what is on the stack is the owner's, from before the fork */
+  bool done = lua_pcall(L, 2, 0, 0) == LUA_OK;
+  mpl_args_say_place(true);
+  return done;
 }
 
 /* Publishes that the task has come to nothing. */
