@@ -406,17 +406,21 @@ local function terminated(call)
     value = ("the pool was terminated before %s had finished"):format(call.name) }
 end
 
+local function give_up(self)
+  self.state = "terminated"
+  workers.signal_all(self)
+  self.ledger:close()
+  self.ledger = nil
+  calls.fail_all(self, terminated)
+end
+
 -- pool:terminate(): ends the workers at once; what has not finished fails with a RemoteError of
 -- kind "terminated".
 function Pool:terminate()
   check_owner(self, "terminate", 2)
   workers.take_all(self)
   if self.ledger then
-    self.state = "terminated"
-    workers.signal_all(self)
-    self.ledger:close()
-    self.ledger = nil
-    calls.fail_all(self, terminated)
+    calls.whole(give_up, self)
   end
   workers.stop(self)
   calls.run_callbacks(self)

@@ -105,16 +105,30 @@ end
 --------------------------------------------------------------------------------
 -- Life
 
+-- whole(f, ...): calls f; an interrupt cannot leave it half done.
+local function whole(f, ...)
+  local ok, message = core.unbroken(f, ...)
+  if not ok then
+    error(message, 0)
+  end
+end
+calls.whole = whole
+
+-- The call gets its tag, and the pool knows it.
+local function enter(pool, name, call)
+  pool.last_call = pool.last_call + 1
+  call.tag = pool.last_call * KINDS + NUMBERS[name]
+  pool.calls[call.tag] = call
+  pool.outstanding = pool.outstanding + 1
+end
+
 -- begin(pool, name, call, f[, is_brief]): makes the table `call` a call of the pool. Raises if f
 -- cannot be sent. `is_brief`: all of its tasks are handed in at once.
 function calls.begin(pool, name, call, f, is_brief)
   call.pool, call.name, call.is_ready = pool, name, false
   call.done, call.failed = 0, 0 -- tasks
   take_job(pool, call, f, is_brief)
-  pool.last_call = pool.last_call + 1
-  call.tag = pool.last_call * KINDS + NUMBERS[name]
-  pool.calls[call.tag] = call
-  pool.outstanding = pool.outstanding + 1
+  whole(enter, pool, name, call)
   return call
 end
 
@@ -151,18 +165,23 @@ local function finish(pool, call, failure)
   end
 end
 
--- finish_if_done(pool, call): ends a call whose tasks, all handed in, have all finished.
-function calls.finish_if_done(pool, call)
+-- Ends a call whose tasks, all handed in, have all finished.
+local function finish_if_done(pool, call)
   if call.done == call.total and not call.is_ready then
     finish(pool, call, call:own_failure())
   end
+end
+
+-- finish_if_done(pool, call): the same, whole.
+function calls.finish_if_done(pool, call)
+  whole(finish_if_done, pool, call)
 end
 
 -- abandon(pool, call): nobody wants the call any more; what is queued of it will not run.
 function calls.abandon(pool, call)
   if not call.is_ready then
     call.callback, call.error_callback = nil, nil
-    finish(pool, call)
+    whole(finish, pool, call)
     calls.cancel(pool, call)
   end
 end
@@ -177,7 +196,8 @@ function calls.cancel(pool, call)
   return any
 end
 
--- fail_all(pool, make_error): ends all calls; `make_error(call)` gives the error of each.
+-- fail_all(pool, make_error): ends all calls; `make_error(call)` gives the error of each. To be
+-- called through `whole`.
 function calls.fail_all(pool, make_error)
   local list = {}
   for _, call in pairs(pool.calls) do
@@ -267,7 +287,7 @@ function calls.deliver(pool, tag, first, values, found)
   if call.progress then
     call.progress:update(call.done, call.total, call.failed)
   end
-  calls.finish_if_done(pool, call)
+  finish_if_done(pool, call)
   return call.progress
 end
 
@@ -286,16 +306,17 @@ end
 function calls.run_callbacks(pool)
   local queue = pool.callbacks
   while queue.first <= queue.last do
-    local f, call = table.unpack(queue[queue.first])
-    queue[queue.first] = nil
-    queue.first = queue.first + 1
+    local place = queue.first
+    local f, call = table.unpack(queue[place])
+    queue.first = place + 1
+    queue[place] = nil
     local ok, interrupt
     if call.failure then
       ok, interrupt = xpcall(f, report, call.failure)
     else
       ok, interrupt = xpcall(f, report, call:results())
     end
-    if not ok and interrupt then
+    if not ok and core.is_interrupt(interrupt) then
       error(interrupt, 0)
     end
   end

@@ -133,15 +133,20 @@ local function take_chunk(feed)
   return chunk
 end
 
--- Gives out the next result of the chunk at hand: index and value; index, nil, error, or the error
--- is raised.
-local function give(feed)
-  local chunk = feed.chunk
-  local i = feed.position + 1
+-- The chunk at hand goes on by one result: the chunk and the result's place in it.
+local function advance(feed)
+  local chunk, i = feed.chunk, feed.position + 1
   feed.position, feed.given = i, feed.given + 1
   if i == chunk.n then
     feed.chunk = nil
   end
+  return chunk, i
+end
+
+-- Gives out the next result of the chunk at hand: index and value; index, nil, error, or the error
+-- is raised.
+local function give(feed)
+  local _, chunk, i = core.unbroken(advance, feed)
   local index = chunk.first + i - 1
   local failure = feed.errors and feed.errors[index]
   if not failure then
@@ -178,7 +183,7 @@ local function next_result(feed, timeout)
   if not feed.is_ready then
     fill(feed, feed.buffer)
   end
-  while not take_chunk(feed) do
+  while not select(2, core.unbroken(take_chunk, feed)) do
     if feed.is_ready then
       calls.run_callbacks(pool)
       return give_end(feed)
@@ -227,7 +232,7 @@ end
 -- it:close(): the rest is not wanted; what has not begun will not run.
 function Iterator:close()
   local feed = self.feed
-  if feed.pool.owner == core.identity() then
+  if feed.tag and feed.pool.owner == core.identity() then
     feed.is_at_end, feed.is_over = true, true
     feed.chunk, feed.chunks = nil, {}
     calls.abandon(feed.pool, feed)
@@ -249,8 +254,8 @@ function imap.start(pool, name, f, input, length, options)
     timeout = options.timeout, retries = options.retries or 0,
     progress = options.progress and progress.new(options.progress) or nil,
   }, Feed)
+  local iterator = setmetatable({ feed = feed }, Iterator) -- first: its end is the call's
   calls.begin(pool, name, feed, f)
-  local iterator = setmetatable({ feed = feed }, Iterator)
   feed.total = length
   if length == 0 then
     end_input(feed)

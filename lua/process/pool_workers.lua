@@ -127,8 +127,10 @@ end
 
 -- The pool cannot go on: all calls fail with this error, and so will all later ones.
 local function break_down(pool, failure, state)
-  pool.failure, pool.state, pool.ledger = failure, state, nil
-  calls.fail_all(pool, function() return failure end)
+  calls.whole(function()
+    pool.failure, pool.state, pool.ledger = failure, state, nil
+    calls.fail_all(pool, function() return failure end)
+  end)
   workers.stop(pool)
 end
 
