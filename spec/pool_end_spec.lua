@@ -290,3 +290,56 @@ describe("a pool of many workers", function()
     assert.equal("0 <Pool state=broken pool_size=3>", out.gone)
   end)
 end)
+
+describe("Ctrl-C in the midst of the pool's own code", function()
+  local out = support.fixture [[
+    local signal = require "posix.signal"
+    -- Calls f, with an interrupt in the nth call of a function; how many calls there were.
+    local function interrupted(nth, f)
+      local n = 0
+      debug.sethook(function()
+        n = n + 1
+        if n == nth then debug.sethook(); signal.kill(process.getpid(), signal.SIGINT) end
+      end, "c")
+      pcall(function() -- the interrupt may come late
+        pcall(f)
+        debug.sethook()
+        process.sleep(0)
+      end)
+      return n
+    end
+    local function ends(r)
+      local ok, value, word = pcall(r.get, r, 5)
+      return not ok or value ~= nil or word ~= "timeout"
+    end
+    local hung = 0
+    local function terminate(nth)
+      local pool = process.Pool(1)
+      local r, s = pool:map_async(math.abs, { 1, 2 }, 1), pool:apply_async(math.abs, { 1 })
+      local n = interrupted(nth, function() pool:terminate() end)
+      pool:terminate()
+      if not ends(r) or not ends(s) then hung = hung + 1 end
+      return n
+    end
+    for nth = 1, terminate(0) - 10 do terminate(nth) end
+    report("terminate", hung, #process.active_children())
+
+    local pool <close> = process.Pool(1)
+    local broken = 0
+    local function call(nth)
+      local r
+      local n = interrupted(nth, function()
+        r = pool:apply_async(math.abs, { -1 }, nil, { callback = function() end })
+        r:get()
+      end)
+      if r and not ends(r) or pool:apply(math.abs, { -2 }) ~= 2 or
+        pool:stats().outstanding > (r and 0 or 1) then broken = broken + 1 end
+      return n
+    end
+    for nth = 1, call(0) - 10 do call(nth) end
+    report("call", broken)
+  ]]
+
+  it("leaves no call without an end", function() assert.equal("0 0", out.terminate) end)
+  it("leaves a pool that works", function() assert.equal("0", out.call) end)
+end)
