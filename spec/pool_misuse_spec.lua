@@ -82,6 +82,7 @@ describe("what is in the module", function()
     function My:init(x) self.x = x end
     local pool <close> = process.Pool(1)
     report("name", pool:apply(function() return current().name end))
+    report("exit", try(pool.apply, pool, os.exit, { 3 }))
     report("share", pool:apply(function() return share{ a = { 1 } }.a[1] end))
     report("start", pool:apply(function()
       local p = Process(os.exit, 3):start()
@@ -102,8 +103,9 @@ describe("what is in the module", function()
   ]]
 
   it("goes by name, also if it is written in Lua", function()
-    assert.matches("^PoolWorker%-1", out.name)
+    assert.equal("PoolWorker-1", out.name)
     assert.equal("1", out.share)
+    support.mentions(out.exit, "exited with status 3 in a task of apply")
     assert.equal("3", out.start)
     assert.equal("true", out.error)
     assert.equal("ended", out.atexit)

@@ -145,11 +145,15 @@ static bool can_be_module(int type) {
   return type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA;
 }
 
-/* Whether the field on top goes by name: a C function; and of this module, which everybody has in
-   the same version, also what is written in Lua: a copy would have a state of its own. */
+/* Whether the field on top, its key below, goes by name: a C function; and of this module, which
+   everybody has in the same version, also what is written in Lua, as its os.exit is: a copy would
+   have a state of its own. */
 static bool is_member(lua_State *L, const struct rebuild *r) {
+  const char *module = lua_tostring(L, r->name), *key = lua_tostring(L, -2);
   return lua_iscfunction(L, -1) ||
-         (can_be_module(lua_type(L, -1)) && strcmp(lua_tostring(L, r->name), "process") == 0);
+         (can_be_module(lua_type(L, -1)) &&
+          (strcmp(module, "process") == 0 ||
+           (strcmp(module, "os") == 0 && strcmp(key, "exit") == 0)));
 }
 
 /* Enters the fields of the module that go by name. */
