@@ -192,3 +192,31 @@ describe("a pool's arguments", function()
     assert.equal("3", out.default)
   end)
 end)
+
+describe("a registered metatable", function()
+  local out = support.fixture [[
+    local Point = {}
+    Point.__index = Point
+    function Point.new(x) return setmetatable({ x = x }, Point) end
+    function Point:twice() return Point.new(self.x * 2) end
+    process.register("Point", Point)
+
+    local pool <close> = process.Pool(2)
+    local points = pool:map(function(x) return Point.new(x):twice() end, { 1, 2, 3 })
+    report("made", getmetatable(points[1]) == Point, points[3].x)
+    report("sent", pool:apply(function(p) return getmetatable(p) == Point end, { Point.new(1) }))
+    report("twice", process.loads(process.dumps{ Point, Point })[2] == Point)
+    local Late = {}
+    process.register("Late", Late)
+    report("late", try(pool.apply, pool, function() return Late end))
+  ]]
+
+  it("is the receiver's own in a task's function, too", function()
+    assert.equal("true 6", out.made)
+    assert.equal("true", out.sent)
+    assert.equal("true", out.twice)
+  end)
+  it("must be known there", function()
+    support.mentions(out.late, "no metatable is registered as 'Late' here")
+  end)
+end)

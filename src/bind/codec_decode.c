@@ -371,6 +371,9 @@ static bool read_value(struct decoder *d) {
     case TAG_MEMBER:
       push_named(d, tag == TAG_MEMBER);
       return true;
+    case TAG_METATABLE:
+      push_class(d);
+      return true;
     case TAG_AGAIN:
       push_earlier(d);
       return true;

@@ -53,6 +53,18 @@ static bool write_string(struct encoder *e, int idx) {
   return write_scalar(e->out, e->L, idx, LUA_TSTRING, e->inplace);
 }
 
+/* Writes the table on top by the name under which it is registered as a metatable. Returns false, and
+   writes nothing, if it is not. */
+static bool write_metatable(struct encoder *e, enum result *result) {
+  lua_pushvalue(e->L, -1);
+  bool registered = mpl_codec_names_class(e->L, e->names_index) == LUA_TSTRING;
+  if (registered)
+    *result =
+        encoder_written(e, mpl_codec_out_tag(e->out, TAG_METATABLE) && write_string(e, -1));
+  lua_pop(e->L, 1);
+  return registered;
+}
+
 /* Writes the value on top by its name. Returns false, and writes nothing, if it has none. */
 static bool write_name(struct encoder *e, enum result *result) {
   lua_State *L = e->L;
@@ -72,7 +84,7 @@ static bool write_name(struct encoder *e, enum result *result) {
       *result = encoder_fail(e, FAILURE_NAMES);
       return true;
     default:
-      return false;
+      return lua_istable(L, -1) && write_metatable(e, result);
   }
 }
 

@@ -48,7 +48,8 @@ enum mpl_codec_tag {
   TAG_FUNCTION = 0xe8, /* with one of TAG_CODE, TAG_SHARED */
   TAG_UPVALUE = 0xf0,  /* with TAG_SHARED */
   TAG_JOIN = 0xf8,
-  TAG_DEFINE
+  TAG_DEFINE,
+  TAG_METATABLE /* a string: the metatable that is registered by that name */
 };
 
 enum mpl_codec_flag {

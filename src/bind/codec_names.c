@@ -185,6 +185,17 @@ static void note_module(lua_State *L, const struct rebuild *r) {
   lua_rawset(L, r->field_of);
 }
 
+/* Enters the registered metatables into the filter. */
+static void note_classes(lua_State *L, int names, uint64_t *filter) {
+  lua_getiuservalue(L, names, CLASSES);
+  lua_pushnil(L);
+  while (lua_next(L, -2)) {
+    lua_pop(L, 1);
+    if (lua_istable(L, -1)) add_to_filter(filter, lua_topointer(L, -1));
+  }
+  lua_pop(L, 1);
+}
+
 /*
 ** Looks through package.loaded again. Runs finalizers, and they may load modules: those are then
 ** noticed by the next mpl_codec_names_stale. May raise for memory; the cache is then as before.
@@ -208,6 +219,7 @@ void mpl_codec_names_rebuild(lua_State *L, int names) {
     }
     lua_settop(L, r.name);
   }
+  note_classes(L, names, filter);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   add_to_filter(filter, lua_topointer(L, -1));
   lua_settop(L, r.field_of);
@@ -311,7 +323,7 @@ int mpl_codec_register(lua_State *L) {
   luaL_argcheck(L, lua_rawlen(L, 1) > 0, 1, "a name that is not empty expected");
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
-  mpl_codec_names_push(L);
+  struct mpl_codec_names *n = mpl_codec_names_push(L);
   lua_getiuservalue(L, 3, CLASSES);
   make_place(L, 4, 1);
   make_place(L, 4, 2);
@@ -331,5 +343,6 @@ int mpl_codec_register(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_pushvalue(L, 1);
   lua_rawset(L, 4);
+  add_to_filter(n->filter, lua_topointer(L, 2));
   return 0;
 }
