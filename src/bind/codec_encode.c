@@ -53,8 +53,8 @@ static bool write_string(struct encoder *e, int idx) {
   return write_scalar(e->out, e->L, idx, LUA_TSTRING, e->inplace);
 }
 
-/* Writes the table on top by the name under which it is registered as a metatable. Returns false, and
-   writes nothing, if it is not. */
+/* Writes the table on top by the name under which it is registered as a metatable. Returns false,
+   and writes nothing, if it is not. */
 static bool write_metatable(struct encoder *e, enum result *result) {
   lua_pushvalue(e->L, -1);
   bool registered = mpl_codec_names_class(e->L, e->names_index) == LUA_TSTRING;
