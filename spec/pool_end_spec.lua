@@ -282,6 +282,7 @@ describe("a pool of many workers", function()
       local ok, e = pcall(pool.map, pool, function() os.exit(1) end, { 1, 2, 3, 4 }, 1)
       report("broken", ok, e.kind, e.value)
       report("gone", fx.children(), pool)
+      assert(resource.setrlimit(RLIMIT_NPROC, limit)) -- sanitizers need a process at the end
     ]]
     support.mentions(out.refused, "false", "cannot start a process")
     assert.equal("0 0", out.left)
