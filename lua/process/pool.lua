@@ -229,7 +229,8 @@ end
 -- apply
 
 local function put_apply(self, call)
-  self.ledger:put(call.job, call.tag, "apply", call.args, 1, 1, call.timeout, call.retries)
+  self.ledger:put(call.job, call.tag, "apply", call.args, 1, 1, call.timeout,
+    call.retries or 0)
   call.args = nil
 end
 
@@ -238,12 +239,14 @@ local function begin_apply(self, target, f, args, kwargs, options)
   if kwargs then
     args = arguments.bind(target, args or {}, kwargs, 4)
   end
-  -- All fields, so that the table has its size at once.
+  -- All fields, so that the table has its size at once; one more, and it would be twice as large.
   local call = setmetatable({ total = 1, args = args or {}, callback = options.callback,
-    error_callback = options.error_callback, timeout = options.timeout,
-    retries = options.retries or 0, pool = self, name = "apply", is_ready = false, done = 0,
-    failed = 0, job = nil, tag = nil, values = nil, failure = nil, is_borrower = nil,
-    unfinished = 1 }, AsyncResult)
+    error_callback = options.error_callback, timeout = options.timeout, pool = self,
+    name = "apply", is_ready = false, done = 0, failed = 0, job = nil, tag = nil, values = nil,
+    failure = nil, is_borrower = nil, unfinished = 1 }, AsyncResult)
+  if options.retries then
+    call.retries = options.retries
+  end
   submit(self, "apply", call, f, put_apply, 3)
   return call
 end
