@@ -51,8 +51,6 @@ struct mpl_codec_out {
 
 void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out);
 void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out);
-void mpl_codec_encode_to(lua_State *L, int idx, struct mpl_codec_codes *sent,
-                         struct mpl_codec_out *out);
 void mpl_codec_encode_text(lua_State *L, int idx, struct mpl_codec_codes *sent,
                            struct mpl_codec_out *out);
 void mpl_codec_encode_nothing(struct mpl_codec_out *out);

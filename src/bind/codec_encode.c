@@ -455,20 +455,14 @@ void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out) {
   encode(L, (struct request){.idx = idx, .out = out, .inplace = MPL_CODEC_INPLACE});
 }
 
-/* As mpl_codec_encode for a receiver that has the code in `sent`: that goes as its hash. The code
-   that goes whole is added to the set, but for that of a message in which a global was missing:
-   when there is one, it will have to go along. */
-void mpl_codec_encode_to(lua_State *L, int idx, struct mpl_codec_codes *sent,
-                         struct mpl_codec_out *out) {
-  encode(L, (struct request){.idx = idx, .out = out, .inplace = MPL_CODEC_INPLACE, .sent = sent});
-}
-
 /* As mpl_codec_encode, but with a copy of everything, in one piece. */
 void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out) {
   encode(L, (struct request){.idx = idx, .out = out, .inplace = SIZE_MAX});
 }
 
-/* As mpl_codec_encode_flat, but without descriptors; `sent` as above, or NULL. */
+/* As mpl_codec_encode_flat, but without descriptors. `sent`, or NULL: code that the receiver has,
+   which goes as its hash. Code that goes whole is added to it, but for that of a message in which a
+   global was missing: when there is one, it will have to go along. */
 void mpl_codec_encode_text(lua_State *L, int idx, struct mpl_codec_codes *sent,
                            struct mpl_codec_out *out) {
   encode(L, (struct request){.idx = idx, .out = out, .inplace = SIZE_MAX, .is_text = true,
