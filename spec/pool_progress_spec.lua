@@ -116,7 +116,7 @@ describe("progress", function()
         if x == 50 then process.sleep(60) end
       end, list, { progress = "bar", chunksize = 1 })
     ]], { shell = function(command)
-      return "exec script -qec '" .. command:gsub("'", "") .. "' /dev/null"
+      return "exec script -qec 'exec " .. command:gsub("'", "") .. "' /dev/null"
     end })
     local pid = run:pid()
     run:wait_for "bar +%d"
