@@ -17,7 +17,7 @@ local result = require "process.result"
 local workers = require "process.pool_workers"
 
 local AsyncResult, wait_for = result.AsyncResult, result.wait_for
-local identity, take_all = core.identity, workers.take_all
+local identity, look, unbroken = core.identity, workers.look, core.unbroken
 local is_callable = arguments.is_callable
 
 local Pool = {}
@@ -144,15 +144,15 @@ local function check_call(self, method, f)
   if type(f) ~= "function" then
     f = function_of(f, method)
   end
-  take_all(self)
-  if self.state == "broken" then
+  look(self)
+  if self.state == "running" then
+    return f
+  elseif self.state == "broken" then
     error(self.failure, 0)
   elseif self.state == "over" then
     error(method .. ": manager is shut down", 3)
-  elseif self.state ~= "running" then
-    error(("%s: the pool is %s and takes no more work"):format(method, self.state), 3)
   end
-  return f
+  error(("%s: the pool is %s and takes no more work"):format(method, self.state), 3)
 end
 
 -- The shared objects that have their items at 1, 2, 3 …
@@ -197,21 +197,12 @@ local function raise(message, level)
   error(message, 0)
 end
 
--- Begins a call and hands all of it in, by `put`.
-local function enter(self, name, call, f, put)
-  calls.begin(self, name, call, f, true)
-  put(self, call)
-end
-
--- The same; of what cannot be sent whole nothing is run, and the error is raised at `level`.
-local function submit(self, name, call, f, put, level)
-  local ok, message = pcall(enter, self, name, call, f, put)
-  if not ok then
-    if call.tag then
-      calls.abandon(self, call)
-    end
-    raise(message, level + 1)
+-- The call could not be sent whole: nothing of it is run, and the error is raised at `level`.
+local function withdraw(self, call, message, level)
+  if call.tag then
+    calls.abandon(self, call)
   end
+  raise(message, level + 1)
 end
 
 -- Waits for a call that nobody else has, and gives what it gives. If an error ends the wait the
@@ -228,10 +219,10 @@ end
 --------------------------------------------------------------------------------
 -- apply
 
-local function put_apply(self, call)
-  self.ledger:put(call.job, call.tag, "apply", call.args, 1, 1, call.timeout,
-    call.retries or 0)
-  call.args = nil
+-- Begins the call and hands its task in.
+local function enter_apply(self, call, f, args)
+  calls.begin(self, call, f, true)
+  self.ledger:put(call.job, call.tag, "apply", args, 1, 1, call.timeout, call.retries)
 end
 
 -- `target` is what the script gave, with its parameters; f is the function that calls it.
@@ -239,15 +230,18 @@ local function begin_apply(self, target, f, args, kwargs, options)
   if kwargs then
     args = arguments.bind(target, args or {}, kwargs, 4)
   end
-  -- All fields, so that the table has its size at once; one more, and it would be twice as large.
-  local call = setmetatable({ total = 1, args = args or {}, callback = options.callback,
-    error_callback = options.error_callback, timeout = options.timeout, pool = self,
-    name = "apply", is_ready = false, done = 0, failed = 0, job = nil, tag = nil, values = nil,
-    failure = nil, is_borrower = nil, unfinished = 1 }, AsyncResult)
-  if options.retries then
-    call.retries = options.retries
+  -- The fields of most calls, so that the table has its size at once; one more, and it would be
+  -- twice as large.
+  local call = setmetatable({ pool = self, name = "apply", job = nil, is_borrower = nil, tag = nil,
+    done = 0, value = nil, is_ready = false }, AsyncResult)
+  if options ~= NO_OPTIONS then
+    call.callback, call.error_callback = options.callback, options.error_callback
+    call.timeout, call.retries = options.timeout, options.retries
   end
-  submit(self, "apply", call, f, put_apply, 3)
+  local ok, message = unbroken(enter_apply, self, call, f, args or {})
+  if not ok then
+    withdraw(self, call, message, 3)
+  end
   return call
 end
 
@@ -286,7 +280,9 @@ local function guided_chunk(self, left, largest)
   return math.min(largest, (left - 1) // (ROUNDS * self.size) + 1)
 end
 
-local function put_map(self, call)
+-- Begins the call and hands all of its tasks in.
+local function enter_map(self, call, f)
+  calls.whole(calls.begin, self, call, f, true)
   local ledger, mode = self.ledger, call.name == "starmap" and "star" or "map"
   local list, n, first = call.input, call.total, 1
   local largest = call.progress and math.min(LARGEST_CHUNK, n // STEPS_SHOWN + 1) or LARGEST_CHUNK
@@ -307,12 +303,15 @@ local function map_async(self, name, method, f, xs, options)
   if not n then
     list, n = read_all(list)
   end
-  local call = setmetatable({ total = n, input = list, values = { n = n },
-    chunksize = options.chunksize, callback = options.callback,
+  local call = setmetatable({ pool = self, name = name, total = n, input = list,
+    values = { n = n }, chunksize = options.chunksize, callback = options.callback,
     error_callback = options.error_callback, timeout = options.timeout,
-    retries = options.retries or 0 }, AsyncResult)
+    retries = options.retries }, AsyncResult)
   call.progress = options.progress and progress.new(options.progress) or nil
-  submit(self, name, call, f, put_map, 3)
+  local ok, message = pcall(enter_map, self, call, f)
+  if not ok then
+    withdraw(self, call, message, 3)
+  end
   calls.finish_if_done(self, call) -- there may have been nothing to do
   return call
 end

@@ -8,7 +8,7 @@
 local core = require "process.core"
 local errors = require "process.errors"
 
-local getupvalue = debug.getupvalue
+local getupvalue, unbroken = debug.getupvalue, core.unbroken
 
 local calls = {}
 
@@ -107,29 +107,23 @@ end
 
 -- whole(f, ...): calls f; an interrupt cannot leave it half done.
 local function whole(f, ...)
-  local ok, message = core.unbroken(f, ...)
+  local ok, message = unbroken(f, ...)
   if not ok then
     error(message, 0)
   end
 end
 calls.whole = whole
 
--- The call gets its tag, and the pool knows it.
-local function enter(pool, name, call)
-  pool.last_call = pool.last_call + 1
-  call.tag = pool.last_call * KINDS + NUMBERS[name]
-  pool.calls[call.tag] = call
-  pool.outstanding = pool.outstanding + 1
-end
-
--- begin(pool, name, call, f[, is_brief]): makes the table `call` a call of the pool. Raises if f
--- cannot be sent. `is_brief`: all of its tasks are handed in at once.
-function calls.begin(pool, name, call, f, is_brief)
-  call.pool, call.name, call.is_ready = pool, name, false
-  call.done, call.failed = 0, 0 -- tasks
+-- begin(pool, call, f[, is_brief]): makes the table `call`, with its fields `pool` and `name`, a call
+-- of the pool, with a tag. Raises if f cannot be sent. `is_brief`: all of its tasks are handed in at
+-- once. To be called through `whole`.
+function calls.begin(pool, call, f, is_brief)
   take_job(pool, call, f, is_brief)
-  whole(enter, pool, name, call)
-  return call
+  local number = pool.last_call + 1
+  local tag = number * KINDS + NUMBERS[call.name]
+  pool.last_call, pool.calls[tag] = number, call
+  pool.outstanding = pool.outstanding + 1
+  call.tag = tag
 end
 
 -- Queues what is to be called when a call has ended.
@@ -160,7 +154,7 @@ local function finish(pool, call, failure)
   if call.callback or call.error_callback then
     queue_callbacks(pool, call)
   end
-  if pool.outstanding == 0 then
+  if pool.outstanding == 0 and next(pool.dead) then
     pool.dead = {}
   end
 end
@@ -272,9 +266,9 @@ local function note_errors(pool, call, first, found)
   end
 end
 
--- deliver(pool, tag, first, values, found): a chunk has finished; see Tasks:collect. Returns the
--- progress that is to be told, if there is one.
-function calls.deliver(pool, tag, first, values, found)
+-- deliver(pool, tag, first, values, found, is_plain): a chunk has finished; see Tasks:collect.
+-- Returns the progress that is to be told, if there is one.
+function calls.deliver(pool, tag, first, values, found, is_plain)
   local call = pool.calls[tag]
   if not call then
     return -- abandoned
@@ -282,8 +276,7 @@ function calls.deliver(pool, tag, first, values, found)
   if found then
     note_errors(pool, call, first, found)
   end
-  call.done = call.done + call:store(first, values)
-  call.unfinished = call.unfinished and call.unfinished - 1
+  call.done = call.done + call:store(first, values, is_plain)
   if call.progress then
     call.progress:update(call.done, call.total, call.failed)
   end

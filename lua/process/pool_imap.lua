@@ -9,6 +9,9 @@ local core = require "process.core"
 local progress = require "process.progress"
 local workers = require "process.pool_workers"
 
+local identity, unbroken = core.identity, core.unbroken
+local pump, run_callbacks = workers.pump, calls.run_callbacks
+
 local imap = {}
 
 -- The call behind an iterator.
@@ -72,7 +75,7 @@ local function feed_chunk(feed, size)
   else
     items, n, at_end = read_items(feed, size)
   end
-  local ok, message = core.unbroken(hand_in, feed, items, n)
+  local ok, message = unbroken(hand_in, feed, items, n)
   if not ok then
     if core.is_interrupt(message) then
       error(message, 0)
@@ -104,9 +107,14 @@ end
 --------------------------------------------------------------------------------
 -- Results
 
--- For process.pool_calls: takes over the results of a chunk; how many tasks they are of.
-function Feed:store(first, values)
-  values.first = first
+-- For process.pool_calls: takes over the results of a chunk; how many tasks they are of. `is_plain`:
+-- `values` is the value of the only one.
+function Feed:store(first, values, is_plain)
+  if is_plain then
+    values = { values, n = 1, first = first }
+  else
+    values.first = first
+  end
   if self.is_ordered then
     self.chunks[first] = values
   else
@@ -121,20 +129,19 @@ function Feed:own_failure() -- luacheck: ignore 212
   return nil
 end
 
--- Takes the chunk that is next to give out, if it is there.
-local function take_chunk(feed)
-  local key = feed.is_ordered and feed.given + 1 or feed.next_chunk
-  local chunk = feed.chunks[key]
-  if chunk then
-    feed.chunks[key] = nil
-    feed.next_chunk = feed.next_chunk + 1
-    feed.chunk, feed.position = chunk, 0
-  end
-  return chunk
+-- Where in `feed.chunks` the chunk is, or will be, that is next to give out.
+local function next_key(feed)
+  return feed.is_ordered and feed.given + 1 or feed.next_chunk
 end
 
--- The chunk at hand goes on by one result: the chunk and the result's place in it.
+-- Goes on by one result, which is there: its chunk and its place in that.
 local function advance(feed)
+  if not feed.chunk then
+    local key = next_key(feed)
+    feed.chunk, feed.position = feed.chunks[key], 0
+    feed.chunks[key] = nil
+    feed.next_chunk = feed.next_chunk + 1
+  end
   local chunk, i = feed.chunk, feed.position + 1
   feed.position, feed.given = i, feed.given + 1
   if i == chunk.n then
@@ -143,10 +150,10 @@ local function advance(feed)
   return chunk, i
 end
 
--- Gives out the next result of the chunk at hand: index and value; index, nil, error, or the error
--- is raised.
+-- Gives out the next result, which is there: index and value; index, nil, error, or the error is
+-- raised.
 local function give(feed)
-  local _, chunk, i = core.unbroken(advance, feed)
+  local _, chunk, i = unbroken(advance, feed)
   local index = chunk.first + i - 1
   local failure = feed.errors and feed.errors[index]
   if not failure then
@@ -183,14 +190,14 @@ local function next_result(feed, timeout)
   if not feed.is_ready then
     fill(feed, feed.buffer)
   end
-  while not select(2, core.unbroken(take_chunk, feed)) do
+  while not feed.chunks[next_key(feed)] do
     if feed.is_ready then
-      calls.run_callbacks(pool)
+      run_callbacks(pool)
       return give_end(feed)
     end
     local left = deadline and deadline - core.now()
     local slice = bar and math.min(left or math.huge, bar.interval) or left
-    if not workers.pump(pool, 1, slice) then
+    if not pump(pool, 1, slice) then
       if left and left <= 0 then
         return nil, "timeout"
       elseif bar then
@@ -198,7 +205,7 @@ local function next_result(feed, timeout)
       end
     end
   end
-  calls.run_callbacks(pool)
+  run_callbacks(pool)
   return give(feed)
 end
 
@@ -209,7 +216,7 @@ local function check(self, method)
   if getmetatable(self) ~= Iterator then
     error("bad argument #1 to '" .. method .. "' (imap iterator expected, got " .. type(self) ..
       "; call it with a colon)", 3)
-  elseif self.feed.pool.owner ~= core.identity() then
+  elseif self.feed.pool.owner ~= identity() then
     error("only the process that made the pool has its results", 3)
   end
   return self.feed
@@ -248,14 +255,15 @@ function imap.start(pool, name, f, input, length, options)
   local chunksize = options.chunksize or 1
   local buffer = options.buffer or 2 * pool.size * chunksize
   local feed = setmetatable({
+    pool = pool, name = name, is_ready = false, done = 0, failed = 0, -- tasks
     input = input, length = length, chunksize = math.min(chunksize, buffer), buffer = buffer,
     handed = 0, given = 0, chunks = {}, next_chunk = 1, last_chunk = 0,
     is_ordered = name == "imap", yields_errors = options.errors == "yield", total = nil,
-    timeout = options.timeout, retries = options.retries or 0,
+    timeout = options.timeout, retries = options.retries,
     progress = options.progress and progress.new(options.progress) or nil,
   }, Feed)
   local iterator = setmetatable({ feed = feed }, Iterator) -- first: its end is the call's
-  calls.begin(pool, name, feed, f)
+  calls.whole(calls.begin, pool, feed, f)
   feed.total = length
   if length == 0 then
     end_input(feed)

@@ -9,12 +9,15 @@ local class = require "process.class"
 local core = require "process.core"
 local errors = require "process.errors"
 
-local deliver = calls.deliver
+local deliver, unbroken = calls.deliver, core.unbroken
 
 local workers = {}
 
 -- A worker that dies in its initializer so many times in a row will do so for ever.
 local HASTY_DEATHS <const> = 5
+
+-- Finished chunks that are worth being taken over by one who does not need them.
+local MANY <const> = 16
 
 local GRACE <const> = 2 -- seconds from SIGTERM to SIGKILL
 
@@ -209,9 +212,9 @@ end
 -- Takes one finished chunk over: true; or nil and what Tasks:collect says instead. An interrupt
 -- must not come between, for what was collected is nowhere else.
 local function take(pool, wanted, timeout)
-  local tag, first, values, found = pool.ledger:collect(wanted, timeout)
+  local tag, first, values, found, is_plain = pool.ledger:collect(wanted, timeout)
   if tag then
-    return true, deliver(pool, tag, first, values, found)
+    return true, deliver(pool, tag, first, values, found, is_plain)
   end
   return nil, first
 end
@@ -229,7 +232,7 @@ local function pump(pool, wanted, timeout)
     tend(pool)
     return true
   end
-  local ok, taken, what = core.unbroken(take, pool, wanted, timeout)
+  local ok, taken, what = unbroken(take, pool, wanted, timeout)
   if not ok and core.manager_over(ledger) then
     return end_with_manager(pool)
   elseif not ok then
@@ -253,6 +256,15 @@ function workers.add_wakers(pool, list)
   list[#list + 1] = pool.ledger
   for _, worker in pairs(pool.workers) do
     list[#list + 1] = class.waitable(worker)
+  end
+end
+
+-- look(pool): takes over what has finished and runs callbacks if that is worth the while: many
+-- chunks, or a death. For who will be back soon.
+function workers.look(pool)
+  local ledger = pool.ledger
+  if not ledger or pool.is_managed or not pool.is_tended or ledger:due(MANY) then
+    workers.take_all(pool)
   end
 end
 

@@ -5,11 +5,17 @@ local calls = require "process.pool_calls"
 local core = require "process.core"
 local workers = require "process.pool_workers"
 
-local now = core.now
+local identity, now, run_callbacks = core.identity, core.now, calls.run_callbacks
 
 local AsyncResult = {}
 AsyncResult.__index = AsyncResult
 AsyncResult.__name = "AsyncResult"
+
+-- What a call is as long as it does not say otherwise.
+AsyncResult.is_ready = false
+AsyncResult.total, AsyncResult.done, AsyncResult.failed = 1, 0, 0 -- tasks
+AsyncResult.unfinished = 1 -- chunks
+
 AsyncResult.__unsendable = "a result, which belongs to the process that made the pool"
 
 -- Finished chunks that are worth a look for one who waits for all of them.
@@ -19,7 +25,7 @@ local function check(self, method)
   if getmetatable(self) ~= AsyncResult then
     error("bad argument #1 to '" .. method .. "' (AsyncResult expected, got " .. type(self) ..
       "; call it with a colon)", 3)
-  elseif self.pool.owner ~= core.identity() then
+  elseif self.pool.owner ~= identity() then
     error("only the process that made the pool has its results", 3)
   end
   return self.pool
@@ -35,6 +41,10 @@ end
 -- Waits until the call has ended or `timeout` seconds have passed; whether it has ended. Callbacks
 -- have been called when it returns.
 local function wait_for(self, timeout)
+  if self.is_ready then
+    run_callbacks(self.pool)
+    return true
+  end
   local pool, progress = self.pool, self.progress
   local deadline = timeout and now() + timeout
   local many = progress and 1 or MANY
@@ -50,7 +60,7 @@ local function wait_for(self, timeout)
       end
     end
   end
-  calls.run_callbacks(pool)
+  run_callbacks(pool)
   return self.is_ready
 end
 
@@ -100,10 +110,20 @@ function AsyncResult:cancel()
   return not self.is_ready and calls.cancel(pool, self)
 end
 
--- For process.pool_calls: takes over the results of a chunk; how many tasks they are of.
-function AsyncResult:store(first, values)
+-- For process.pool_calls: takes over the results of a chunk; how many tasks they are of. `is_plain`:
+-- `values` is the value of the only one.
+function AsyncResult:store(first, values, is_plain)
   if self.name == "apply" then
-    self.values = values
+    if is_plain then
+      self.value = values
+    else
+      self.values = values
+    end
+    return 1
+  end
+  self.unfinished = self.unfinished - 1
+  if is_plain then
+    self.values[first] = values
     return 1
   end
   local n = values.n
@@ -118,10 +138,13 @@ end
 
 -- For process.pool_calls: what get returns.
 function AsyncResult:results()
-  if self.name == "apply" then
-    return table.unpack(self.values, 1, self.values.n)
+  local values = self.values
+  if self.name ~= "apply" then
+    return values
+  elseif values then
+    return table.unpack(values, 1, values.n)
   end
-  return self.values
+  return self.value
 end
 
 function AsyncResult:__tostring()

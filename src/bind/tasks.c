@@ -12,6 +12,7 @@
 #include "bind/handle.h"
 #include "bind/module.h"
 #include "proc/alarm.h"
+#include "proc/child.h"
 #include "shm/reflist.h"
 #include "shm/slot.h"
 
@@ -179,6 +180,16 @@ static int tasks_queued(lua_State *L) {
   return 3;
 }
 
+/* ledger:due(many): whether so many chunks are finished, or children of this process have ended, so
+   that it is time to collect. */
+static int tasks_due(lua_State *L) {
+  struct mpl_tasks *t = mpl_tasks_self(L);
+  uint64_t n = mpl_load64_acq(&t->finished.count) + mpl_load64_acq(&t->collected.count);
+  bool due = n >= (uint64_t)luaL_checkinteger(L, 2) || mpl_child_ends() != mpl_tasks_desk(L)->ends;
+  lua_pushboolean(L, due);
+  return 1;
+}
+
 /*
 ** Statistics
 */
@@ -253,6 +264,7 @@ static const luaL_Reg methods[] = {{"job", tasks_job},
                                    {"cancel", tasks_cancel},
                                    {"close", tasks_close},
                                    {"queued", tasks_queued},
+                                   {"due", tasks_due},
                                    {"stats", tasks_stats},
                                    {NULL, NULL}};
 static const luaL_Reg metamethods[] = {

@@ -139,26 +139,48 @@ static int decode_chunk(lua_State *L) {
   return 2;
 }
 
-/* Pushes tag, first, values and errors of the first chunk that was collected, and drops it. */
-static int take_chunk(lua_State *L, struct collect *c) {
-  if (c->desk->reading) return luaL_error(L, "collect: called by what it decodes");
+/* The chunk is of one task: pushes its value, if that is plain (which needs no protection, and no
+   memory), and says so. */
+static bool push_plain(lua_State *L, const struct mpl_chunk_results *results) {
+  struct mpl_chunk_results at = *results;
+  struct mpl_chunk_result r;
+  mpl_chunk_results_next(&at, &r);
+  if (r.kind != MPL_CHUNK_VALUE || r.nrefs > 0 || !mpl_codec_is_plain(r.bytes)) return false;
+  push_decoded(L, &r);
+  return true;
+}
+
+/* Pushes the tables of values and of errors of the chunk; nil for no errors. */
+static void push_tables(lua_State *L, struct collect *c) {
   c->i = 0;
   c->failed = false;
-  mpl_chunk_results_start(&c->results, c->chunk);
-  lua_pushinteger(L, (lua_Integer)c->chunk->tag);
-  lua_pushinteger(L, (lua_Integer)c->chunk->first);
   lua_pushcfunction(L, decode_chunk);
   lua_pushlightuserdata(L, c);
   c->desk->reading = true;
   int status = lua_pcall(L, 1, 2, 0);
   c->desk->reading = false;
-  if (status != LUA_OK) return lua_error(L);
+  if (status != LUA_OK) lua_error(L);
   if (!c->failed) {
     lua_pop(L, 1);
     lua_pushnil(L);
   }
+}
+
+/* Pushes tag, first, values, errors and whether the value is plain, of the first chunk that was
+   collected, and drops it. */
+static int take_chunk(lua_State *L, struct collect *c) {
+  if (c->desk->reading) return luaL_error(L, "collect: called by what it decodes");
+  lua_pushinteger(L, (lua_Integer)c->chunk->tag);
+  lua_pushinteger(L, (lua_Integer)c->chunk->first);
+  mpl_chunk_results_start(&c->results, c->chunk);
+  bool plain = c->chunk->count == 1 && push_plain(L, &c->results);
+  if (plain)
+    lua_pushnil(L);
+  else
+    push_tables(L, c);
+  lua_pushboolean(L, plain);
   mpl_tasks_collected(c->t);
-  return 4;
+  return 5;
 }
 
 static int nothing(lua_State *L, const char *word) {
@@ -200,6 +222,8 @@ static int attempt(lua_State *L, struct mpl_blocking *op) {
 ** position in the chunk, or nil. (Of a task of the kind "apply" the values are all its results.) An
 ** error is what the worker made of it, or a table with one of the fields lost, timeout (both with
 ** attempts, pid, code), cancelled, nomem, or broken, the text why the result cannot be had here.
+** Last comes true if the chunk was of one task that gave a number, a boolean or nil: then the value
+** itself stands in place of the table.
 ** nil, "timeout"; nil, "child": children of this process have ended. The wait ends for less than
 ** `wanted` chunks when no more are queued.
 */

@@ -154,6 +154,7 @@ enum mpl_status mpl_tasks_put(struct mpl_tasks *t, mpl_off chunk) {
   mpl_off args = mpl_load64_rlx(&c->args);
   mpl_a64 *users = &mpl_tasks_job_at(c->job)->users;
   if (mpl_load64_acq(&t->closed) != 0) return MPL_CLOSED;
+  mpl_wait_show_cpu();
   if (mpl_robust_lock(&t->lock) == MPL_DAMAGED) return MPL_DAMAGED;
   bool only = count_of(&t->queued) == 0;
   mpl_tx_wake(&t->work, 1);

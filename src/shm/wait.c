@@ -50,8 +50,9 @@ void mpl_wait_ring(void) {
   *(volatile struct timespec *)&sleeping_for = (struct timespec){0, 0};
 }
 
-/* Lets others know on which CPU this process runs. */
-static void show_cpu(void) {
+/* Lets others know on which CPU this process runs: those who wait for it spin if that is another
+   one. A wait does so by itself; who gives to others without ever waiting is to call this. */
+void mpl_wait_show_cpu(void) {
   uint32_t cpu = (uint32_t)(mpl_os_cpu() + 1);
   if (mpl_load32_rlx(&mpl_self->cpu) != cpu) mpl_store32_rlx(&mpl_self->cpu, cpu);
 }
@@ -60,7 +61,7 @@ static void show_cpu(void) {
 static bool peer_is_elsewhere(uint64_t peer) {
   struct mpl_slot *slot = mpl_slot_find(peer);
   if (slot == NULL || slot == mpl_self) return false;
-  show_cpu();
+  mpl_wait_show_cpu();
   uint32_t cpu = mpl_load32_rlx(&slot->cpu);
   return cpu != 0 && cpu != mpl_load32_rlx(&mpl_self->cpu);
 }

@@ -51,6 +51,7 @@ void mpl_wait_done(struct mpl_wait *w);
 static inline bool mpl_wait_slept(const struct mpl_wait *w) {
   return w->armed != 0;
 }
+void mpl_wait_show_cpu(void);
 void mpl_wait_ring(void);
 
 #endif
