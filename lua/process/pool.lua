@@ -509,7 +509,8 @@ local function new(options, keep, level)
     callbacks = { first = 1, last = 0 }, -- calls whose callbacks are due
     kept_jobs = {}, next_kept = 1, -- job -> true, -place -> job
     plain = nil, plain_job = nil, -- the last function that has no upvalues
-    is_tended = true, is_ledger_closed = false, has_remarked = false, failure = nil,
+    is_tended = true, is_managed = false, is_ledger_closed = false, has_remarked = false,
+    failure = nil,
     last_measured = nil, -- what `stats` says after join
     faults = options.initializer and core.Queue() or nil, -- what initializers raised
   }

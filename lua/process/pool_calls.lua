@@ -114,9 +114,9 @@ local function whole(f, ...)
 end
 calls.whole = whole
 
--- begin(pool, call, f[, is_brief]): makes the table `call`, with its fields `pool` and `name`, a call
--- of the pool, with a tag. Raises if f cannot be sent. `is_brief`: all of its tasks are handed in at
--- once. To be called through `whole`.
+-- begin(pool, call, f[, is_brief]): makes the table `call`, with its fields `pool` and `name`, a
+-- call of the pool, with a tag. Raises if f cannot be sent. `is_brief`: all of its tasks are handed
+-- in at once. To be called through `whole`.
 function calls.begin(pool, call, f, is_brief)
   take_job(pool, call, f, is_brief)
   local number = pool.last_call + 1

@@ -107,8 +107,8 @@ end
 --------------------------------------------------------------------------------
 -- Results
 
--- For process.pool_calls: takes over the results of a chunk; how many tasks they are of. `is_plain`:
--- `values` is the value of the only one.
+-- For process.pool_calls: takes over the results of a chunk; how many tasks they are of.
+-- `is_plain`: `values` is the value of the only one.
 function Feed:store(first, values, is_plain)
   if is_plain then
     values = { values, n = 1, first = first }
@@ -145,7 +145,7 @@ local function advance(feed)
   local chunk, i = feed.chunk, feed.position + 1
   feed.position, feed.given = i, feed.given + 1
   if i == chunk.n then
-    feed.chunk = nil
+    feed.chunk = false
   end
   return chunk, i
 end
@@ -179,34 +179,49 @@ local function give_end(feed)
   return nil
 end
 
--- The next result: index, value[, error]; nil at the end; nil, "timeout".
-local function next_result(feed, timeout)
+-- Waits until there is a result: true; false, and what there is instead: nothing at the end, or
+-- "timeout".
+local function wait_for(feed, timeout)
   local pool = feed.pool
-  if feed.chunk then
-    return give(feed)
-  end
   local deadline = timeout and core.now() + timeout
   local bar <close> = feed.progress -- tidied up if an error ends the wait
-  if not feed.is_ready then
-    fill(feed, feed.buffer)
-  end
   while not feed.chunks[next_key(feed)] do
     if feed.is_ready then
-      run_callbacks(pool)
-      return give_end(feed)
+      return false
     end
     local left = deadline and deadline - core.now()
     local slice = bar and math.min(left or math.huge, bar.interval) or left
     if not pump(pool, 1, slice) then
       if left and left <= 0 then
-        return nil, "timeout"
+        return false, "timeout"
       elseif bar then
         bar:tick()
       end
     end
   end
-  run_callbacks(pool)
-  return give(feed)
+  return true
+end
+
+-- The next result: index, value[, error]; nil at the end; nil, "timeout".
+local function next_result(feed, timeout)
+  if feed.chunk then
+    return give(feed)
+  end
+  if not feed.is_ready then
+    fill(feed, feed.buffer)
+  end
+  local is_there, word = wait_for(feed, timeout)
+  if word then
+    return nil, word
+  end
+  local due = feed.pool.callbacks
+  if due.first <= due.last then
+    run_callbacks(feed.pool)
+  end
+  if is_there then
+    return give(feed)
+  end
+  return give_end(feed)
 end
 
 --------------------------------------------------------------------------------
@@ -241,7 +256,7 @@ function Iterator:close()
   local feed = self.feed
   if feed.tag and feed.pool.owner == core.identity() then
     feed.is_at_end, feed.is_over = true, true
-    feed.chunk, feed.chunks = nil, {}
+    feed.chunk, feed.chunks = false, {}
     calls.abandon(feed.pool, feed)
   end
 end
@@ -260,7 +275,10 @@ function imap.start(pool, name, f, input, length, options)
     handed = 0, given = 0, chunks = {}, next_chunk = 1, last_chunk = 0,
     is_ordered = name == "imap", yields_errors = options.errors == "yield", total = nil,
     timeout = options.timeout, retries = options.retries,
-    progress = options.progress and progress.new(options.progress) or nil,
+    progress = options.progress and progress.new(options.progress) or false,
+    -- What is looked at for each result is there, if only as false: a field that is not is looked
+    -- for in the class, too.
+    chunk = false, errors = false, callback = false, error_callback = false, is_at_end = false,
   }, Feed)
   local iterator = setmetatable({ feed = feed }, Iterator) -- first: its end is the call's
   calls.whole(calls.begin, pool, feed, f)

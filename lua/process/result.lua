@@ -110,8 +110,8 @@ function AsyncResult:cancel()
   return not self.is_ready and calls.cancel(pool, self)
 end
 
--- For process.pool_calls: takes over the results of a chunk; how many tasks they are of. `is_plain`:
--- `values` is the value of the only one.
+-- For process.pool_calls: takes over the results of a chunk; how many tasks they are of.
+-- `is_plain`: `values` is the value of the only one.
 function AsyncResult:store(first, values, is_plain)
   if self.name == "apply" then
     if is_plain then
