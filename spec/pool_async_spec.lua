@@ -142,6 +142,56 @@ describe("a callback", function()
   end)
 end)
 
+describe("a callback, while the program waits for something else,", function()
+  local out = support.fixture [[
+    local pool <close> = process.Pool(1)
+    local got
+    -- Whether `wait`, called again and again, comes to call a callback.
+    local function comes(wait)
+      got = nil
+      pool:apply_async(math.abs, { -7 }, nil, { callback = function(v) got = v end })
+      for _ = 1, 3000 do
+        wait(0.01)
+        if got then return got end
+      end
+    end
+    local e, q = process.Event(), process.Queue()
+    local hold <const> = process.Event()
+    local child = process.Process{ target = function() hold:wait() end }
+    child:start()
+    report("sleep", comes(process.sleep))
+    report("event", comes(function(t) e:wait(t) end))
+    report("queue", comes(function(t) q:get(true, t) end))
+    report("wait", comes(function(t) process.wait({ e, q }, t) end))
+    report("join", comes(function(t) child:join(t) end))
+    q:put "item"
+    pool:apply_async(math.abs, { -8 }, nil, { callback = function(v)
+      process.sleep(0) -- waits itself
+      got = v
+    end }):wait()
+    report("nested", got, q:get())
+    got = nil
+    local late = pool:apply_async(math.abs, { -9 }, nil, { callback = function(v) got = v end })
+    local other = process.Process{ target = function()
+      process.sleep(0.001)
+      os.exit(got == nil and 0 or 1)
+    end }
+    other:start()
+    other:join()
+    late:wait()
+    report("child", other.exitcode, got)
+    hold:set()
+    child:join()
+  ]]
+  it("is called when that returns", function()
+    for _, name in ipairs { "sleep", "event", "queue", "wait", "join" } do
+      assert.equal("7", out[name])
+    end
+  end)
+  it("may wait, too", function() assert.equal("8 item", out.nested) end)
+  it("is not its children's", function() assert.equal("0 9", out.child) end)
+end)
+
 describe("cancel", function()
   local out = support.fixture [[
     local pool <close> = process.Pool(1)

@@ -8,6 +8,7 @@
 -- "broken" (with `failure`) or "over" (its manager was shut down), and never back.
 
 local arguments = require "process.arguments"
+local callbacks = require "process.callbacks"
 local calls = require "process.pool_calls"
 local core = require "process.core"
 local errors = require "process.errors"
@@ -425,7 +426,7 @@ function Pool:terminate()
     calls.whole(give_up, self)
   end
   workers.stop(self)
-  calls.run_callbacks(self)
+  callbacks.run(self)
 end
 
 -- pool:join(): waits until everything is done and the workers have ended. After close or terminate.
@@ -447,7 +448,7 @@ function Pool:join()
     end
   end
   workers.stop(self)
-  calls.run_callbacks(self)
+  callbacks.run(self)
 end
 
 function Pool:__close()

@@ -5,6 +5,7 @@
 -- from `begin` until its end, and it ends once: with all its tasks finished, or by `abandon` or
 -- `fail_all`.
 
+local callbacks = require "process.callbacks"
 local core = require "process.core"
 local errors = require "process.errors"
 
@@ -124,19 +125,8 @@ function calls.begin(pool, call, f, is_brief)
   pool.last_call, pool.calls[tag] = number, call
   pool.outstanding = pool.outstanding + 1
   call.tag = tag
-end
-
--- Queues what is to be called when a call has ended.
-local function queue_callbacks(pool, call)
-  local f = call.callback
-  if call.failure then
-    f = call.error_callback
-  end
-  call.callback, call.error_callback = nil, nil
-  if f then
-    local queue = pool.callbacks
-    queue.last = queue.last + 1
-    queue[queue.last] = { f, call }
+  if call.callback or call.error_callback then
+    callbacks.expect(pool)
   end
 end
 
@@ -152,7 +142,7 @@ local function finish(pool, call, failure)
     call.progress:finish()
   end
   if call.callback or call.error_callback then
-    queue_callbacks(pool, call)
+    callbacks.queue(pool, call)
   end
   if pool.outstanding == 0 and next(pool.dead) then
     pool.dead = {}
@@ -174,7 +164,7 @@ end
 -- abandon(pool, call): nobody wants the call any more; what is queued of it will not run.
 function calls.abandon(pool, call)
   if not call.is_ready then
-    call.callback, call.error_callback = nil, nil
+    callbacks.forget(pool, call)
     whole(finish, pool, call)
     calls.cancel(pool, call)
   end
@@ -282,37 +272,6 @@ function calls.deliver(pool, tag, first, values, found, is_plain)
   end
   finish_if_done(pool, call)
   return call.progress
-end
-
---------------------------------------------------------------------------------
--- Callbacks
-
-local function report(message)
-  if core.is_interrupt(message) then
-    return message
-  end
-  io.stderr:write("error in a pool's callback: ", debug.traceback(tostring(message), 2), "\n")
-end
-
--- run_callbacks(pool): calls what waits to be called, in the order of the calls' ends. An error in
--- one is printed and changes nothing else; an interrupt passes through.
-function calls.run_callbacks(pool)
-  local queue = pool.callbacks
-  while queue.first <= queue.last do
-    local place = queue.first
-    local f, call = table.unpack(queue[place])
-    queue.first = place + 1
-    queue[place] = nil
-    local ok, interrupt
-    if call.failure then
-      ok, interrupt = xpcall(f, report, call.failure)
-    else
-      ok, interrupt = xpcall(f, report, call:results())
-    end
-    if not ok and core.is_interrupt(interrupt) then
-      error(interrupt, 0)
-    end
-  end
 end
 
 return calls

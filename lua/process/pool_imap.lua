@@ -4,13 +4,14 @@
 -- Invariant: tasks handed in and not yet given out are at most `buffer`; a result that was given
 -- out is not kept.
 
+local callbacks = require "process.callbacks"
 local calls = require "process.pool_calls"
 local core = require "process.core"
 local progress = require "process.progress"
 local workers = require "process.pool_workers"
 
 local identity, unbroken = core.identity, core.unbroken
-local pump, run_callbacks = workers.pump, calls.run_callbacks
+local pump, run_callbacks = workers.pump, callbacks.run
 
 local imap = {}
 

@@ -4,6 +4,7 @@
 -- moment its death was told to the ledger until its replacement has started. If an interrupt came
 -- just before the start it is a process that was not started: it has no pid.
 
+local callbacks = require "process.callbacks"
 local calls = require "process.pool_calls"
 local class = require "process.class"
 local core = require "process.core"
@@ -272,7 +273,7 @@ end
 function workers.take_all(pool)
   while pump(pool, 1, 0) do end
   if pool.callbacks.first <= pool.callbacks.last then
-    calls.run_callbacks(pool)
+    callbacks.run(pool)
   end
 end
 

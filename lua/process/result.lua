@@ -1,11 +1,12 @@
 -- AsyncResult: what apply_async, map_async and starmap_async return: a call (process.pool_calls)
 -- with the methods by which a script waits for it.
 
+local callbacks = require "process.callbacks"
 local calls = require "process.pool_calls"
 local core = require "process.core"
 local workers = require "process.pool_workers"
 
-local identity, now, run_callbacks = core.identity, core.now, calls.run_callbacks
+local identity, now, run_callbacks = core.identity, core.now, callbacks.run
 
 local AsyncResult = {}
 AsyncResult.__index = AsyncResult

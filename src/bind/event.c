@@ -5,6 +5,7 @@
 
 #include "bind/args.h"
 #include "bind/blocking.h"
+#include "bind/chores.h"
 #include "bind/handle.h"
 #include "bind/module.h"
 
@@ -64,7 +65,7 @@ static int event_wait(lua_State *L) {
                          .event = self(L)};
   mpl_args_end(L, 2);
   w.op.deadline = mpl_args_timeout(L, 2);
-  return mpl_blocking_run(L, &w.op);
+  return mpl_chores_then(L, mpl_blocking_run(L, &w.op));
 }
 
 static int event_tostring(lua_State *L) {

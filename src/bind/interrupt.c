@@ -128,6 +128,11 @@ bool mpl_interrupt_hold(bool hold) {
   return before;
 }
 
+/* Whether running code is left in peace at present. */
+bool mpl_interrupt_held(void) {
+  return held;
+}
+
 /* Whether the last interrupt was sent to this process alone, by its parent. */
 bool mpl_interrupt_is_own(void) {
   return own;

@@ -21,5 +21,6 @@ bool mpl_interrupt_is_own(void);
 void mpl_interrupt_again(void);
 uint64_t mpl_interrupt_count(void);
 bool mpl_interrupt_hold(bool hold);
+bool mpl_interrupt_held(void);
 
 #endif

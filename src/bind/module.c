@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "bind/chores.h"
 #include "bind/codec.h"
 #include "bind/codec_codes.h"
 #include "bind/finish.h"
@@ -80,5 +81,6 @@ int luaopen_process_core(lua_State *L) {
   mpl_wait_open(L);
   mpl_stats_open(L);
   mpl_system_open(L);
+  mpl_chores_open(L);
   return 1;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bind/args.h"
+#include "bind/chores.h"
 #include "bind/class.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
@@ -170,10 +171,10 @@ static int child_join(lua_State *L) {
     mpl_interrupt_attend(L, NULL, NULL);
   mpl_child_reap();
   if (s == MPL_DEADLOCK) return mpl_args_deadlock(L);
-  if (s == MPL_OK) return lua_pushboolean(L, 1), 1;
+  if (s == MPL_OK) return lua_pushboolean(L, 1), mpl_chores_then(L, 1);
   lua_pushnil(L);
   lua_pushliteral(L, "timeout");
-  return 2;
+  return mpl_chores_then(L, 2);
 }
 
 /* child:signal(number): sends it, if the child has not ended. */

@@ -6,6 +6,7 @@
 ** shared memory, which the sender fills before and the receiver reads after. In a queue that keeps
 ** account of its items (ds/queue_tasks.h) all are.
 */
+#include "bind/chores.h"
 #include "bind/queue.h"
 
 #include <string.h>
@@ -294,7 +295,7 @@ int mpl_queue_get_value(lua_State *L, struct mpl_queue *q, int64_t deadline) {
                          .deadline = deadline},
                   .q = q};
   if (q->kind != 0) mpl_queue_tasks_next(q);
-  return mpl_blocking_run(L, &g.op);
+  return mpl_chores_then(L, mpl_blocking_run(L, &g.op));
 }
 
 /* q:get([block[, timeout]]): the value, exactly one result (but value, nil, attempt if processes

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/os.h"
 #include "bind/args.h"
+#include "bind/chores.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
 #include "shm/recover.h"
@@ -30,7 +31,7 @@ static int system_sleep(lua_State *L) {
     struct mpl_os_word bell = {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
     mpl_interrupt_attend(L, NULL, NULL);
     nap = mpl_recover_watch(nap);
-    if (mpl_ec_sleep(&bell, 1, deadline, nap) == MPL_TIMEOUT) return 0;
+    if (mpl_ec_sleep(&bell, 1, deadline, nap) == MPL_TIMEOUT) return mpl_chores_then(L, 0);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/os.h"
 #include "bind/args.h"
+#include "bind/chores.h"
 #include "bind/class.h"
 #include "bind/connection.h"
 #include "bind/handle.h"
@@ -226,7 +227,7 @@ static int wait(lua_State *L) {
   }
   mpl_child_reap();
   if (w->over) return lua_pushnil(L), lua_pushstring(L, mpl_args_text(MPL_ENDED)), 2;
-  return push_ready(L, w);
+  return mpl_chores_then(L, push_ready(L, w));
 }
 
 static const luaL_Reg functions[] = {{"wait", wait}, {NULL, NULL}};

@@ -1,0 +1,49 @@
+/*
+** Chores: see chores.h.
+*/
+#include "bind/chores.h"
+
+#include <lauxlib.h>
+
+#include "bind/args.h"
+#include "bind/interrupt.h"
+
+/* Registry key: the function. */
+static const char chores_key;
+
+static bool any;  /* there is one */
+static bool busy; /* it is being called */
+
+/* chores(f): f is called by calls that wait, when they return; nil for nothing. It handles its own
+   errors. */
+static int set_chores(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
+  mpl_args_end(L, 1);
+  lua_settop(L, 1);
+  any = !lua_isnil(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &chores_key);
+  return 0;
+}
+
+/* Does the chores and returns n, the number of a call's results on top of the stack. These are not
+   lost: if an interrupt ends the chores it strikes once more, when the call has returned. */
+int mpl_chores_then(lua_State *L, int n) {
+  if (!any || busy || mpl_interrupt_held() || !lua_checkstack(L, LUA_MINSTACK)) return n;
+  busy = true;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &chores_key);
+  int status = lua_pcall(L, 0, 0, 0);
+  busy = false;
+  if (status != LUA_OK) {
+    bool interrupted = mpl_interrupt_is(L, -1);
+    lua_pop(L, 1);
+    if (interrupted) mpl_interrupt_again();
+  }
+  return n;
+}
+
+static const luaL_Reg functions[] = {{"chores", set_chores}, {NULL, NULL}};
+
+/* Puts the function into the module table on top. */
+void mpl_chores_open(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+}
