@@ -1,6 +1,5 @@
--- Globals that go along with functions that are sent, and code that is sent once to each receiver.
+-- Globals that go along with functions that are sent.
 
-local core = require "process.core"
 local process = require "process"
 local support = require "spec.support"
 
@@ -268,93 +267,5 @@ describe("a process that was forked before", function()
     assert.are.equal("false no metatable is registered as 'Later", out.class)
     assert.are.equal("true true", out.remedy)
     assert.are.equal("y true", out.after)
-  end)
-end)
-
-describe("code that is sent once", function()
-  local function square(x)
-    return x * x
-  end
-
-  it("goes as a hash from then on", function()
-    local codes = core.codes()
-    local first, second = core.dumps_to(square, codes), core.dumps_to(square, codes)
-    assert.is_true(#second < 60 and #second < #first)
-    assert.are.equal(1, codes:count())
-    assert.are.equal(9, loads(first)(3))
-    assert.are.equal(16, loads(second)(4))
-    assert.are.equal(second, core.dumps_to(function() return square end, core.codes()) and
-      core.dumps_to(square, codes))
-  end)
-
-  it("gets the upvalues of the moment", function()
-    local codes, n, list = core.codes(), 1, {}
-    local function count() n = n + 1 list[#list + 1] = n return n, #list end
-    assert.are.same({ 2, 1 }, { loads(core.dumps_to(count, codes))() })
-    n = 10
-    local both = loads(core.dumps_to({ count, count, function() return count end }, codes))
-    assert.are.same({ 11, 1 }, { both[1]() })
-    assert.are.same({ 12, 2 }, { both[3]()() })
-  end)
-
-  it("has its globals sent with it, and again while one is missing", function()
-    local codes = core.codes()
-    local f = run "PRESENT = 1 return function() return PRESENT end"
-    local g = run "return function() return PRESENT, ABSENT end"
-    local first, again = #core.dumps_to(g, codes), #core.dumps_to(g, codes)
-    assert.are.equal(first, again)
-    assert.are.equal(0, codes:count())
-    globals.ABSENT = 2
-    assert.is_true(#core.dumps_to(g, codes) > #core.dumps_to(g, codes))
-    assert.is_true(#core.dumps_to(f, codes) > #core.dumps_to(f, codes))
-    globals.PRESENT, globals.ABSENT = nil, nil
-    assert.are.equal(2, codes:count())
-  end)
-
-  it("may be taken back", function()
-    local codes = core.codes()
-    local first = core.dumps_to(square, codes)
-    codes:cut(1)
-    assert.are.equal(1, codes:count())
-    codes:cut(0)
-    assert.are.equal(first, core.dumps_to(square, codes))
-    assert.has_error(function() codes:cut(-1) end)
-    assert.has_error(function() core.dumps_to(square) end)
-  end)
-
-  it("is an error of its own where it is unknown", function()
-    local codes = core.codes()
-    local f = run "return function() return 'never received' end"
-    core.dumps_to(f, codes)
-    local ok, err = pcall(loads, core.dumps_to({ f }, codes))
-    assert.is_false(ok)
-    assert.are.equal(core.UNKNOWN_CODE, err)
-  end)
-
-  it("is limited in number, and what is more goes whole", function()
-    local codes = core.codes()
-    local source, list = "return function() return %d end", {}
-    for i = 1, 1100 do list[i] = run(source:format(i)) end
-    local first = #core.dumps_to(list, codes)
-    assert.are.equal(1000, codes:count())
-    local sent = core.dumps_to(list, codes)
-    assert.is_true(#sent < first / 2)
-    local last = run(source:format(2000))
-    assert.are.equal(#core.dumps_to(last, codes), #core.dumps_to(last, codes))
-  end)
-
-  it("is kept up to a number, and later is unknown", function()
-    local source, codes = "return function() return %d end", core.codes()
-    local kept = {}
-    for round = 0, 8 do
-      codes = core.codes()
-      for i = 1, 600 do
-        kept[i] = run(source:format(round * 600 + i))
-        loads(core.dumps_to(kept[i], codes))
-      end
-    end
-    assert.are.equal(5400, loads(core.dumps_to(kept[600], codes))())
-    local ok, got = pcall(loads, core.dumps_to(kept[1], codes))
-    assert.is_true(ok and got() == 4801 or got == core.UNKNOWN_CODE)
   end)
 end)

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 #include "bind/codec.h"
-#include "bind/codec_codes.h"
 #include "bind/descriptor.h"
 #include "bind/handle.h"
 
@@ -90,11 +89,9 @@ static int stub_id(lua_State *L) {
 static int stub_open(lua_State *L) {
   static const luaL_Reg functions[] = {
     {"dumps", mpl_codec_dumps}, {"loads", mpl_codec_loads}, {"register", mpl_codec_register},
-    {"object", stub_object},    {"id", stub_id},            {"dumps_to", mpl_codec_dumps_to},
-    {NULL, NULL}};
+    {"object", stub_object},    {"id", stub_id},            {NULL, NULL}};
   luaL_newmetatable(L, STUB_TYPE);
   luaL_newlib(L, functions);
-  mpl_codec_codes_open(L);
   return 1;
 }
 

@@ -49,12 +49,6 @@ static lua_State *state(void) {
                        "function forget()\n"
                        "  for name in pairs(_G) do if not known[name] then _G[name] = nil end end\n"
                        "end\n"
-                       "function encode(value, how)\n"
-                       "  if how == 0 then return process.dumps(value) end\n"
-                       "  local codes = process.codes()\n"
-                       "  if how == 2 then process.loads(process.dumps_to(value, codes)) end\n"
-                       "  return process.dumps_to(value, codes)\n"
-                       "end\n"
                        "for name in pairs(_G) do known[name] = true end") != LUA_OK)
     abort();
   return L;
@@ -106,16 +100,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   return 0;
 }
 
-/* Makes the sample into an input of at most `room` bytes; returns its size. Code is in it, or in it
-   to be kept, or kept already. */
+/* Makes the sample into an input of at most `room` bytes; returns its size. */
 static size_t make_sample(uint8_t *input, size_t room, unsigned choice) {
   lua_State *L = state();
   size_t size;
   if (luaL_dostring(L, samples[choice / 2 % SAMPLES]) != LUA_OK) abort();
-  lua_getglobal(L, "encode");
+  lua_pushcfunction(L, mpl_codec_dumps);
   lua_insert(L, 1);
-  lua_pushinteger(L, choice / 2 / SAMPLES % 3);
-  lua_call(L, 2, 1);
+  lua_call(L, 1, 1);
   const char *s = lua_tolstring(L, 1, &size);
   input[0] = (uint8_t)(choice & 1);
   if (input[0] != 0) {

@@ -13,7 +13,6 @@
 
 #include "base/endian.h"
 #include "base/hash.h"
-#include "bind/codec_codes.h"
 #include "bind/codec_out.h"
 
 #define MAGIC "\x1bmpl"
@@ -56,10 +55,13 @@ static struct mpl_codec_out *push_out(lua_State *L) {
   return out;
 }
 
-/* Pushes the value at 1 as a string; `sent` as mpl_codec_encode_text has it. */
-static int push_dump(lua_State *L, struct mpl_codec_codes *sent) {
+/* process.dumps(value): the value as a string, for process.loads in any process of the program.
+   Raises an error that names the path of what cannot be sent. */
+int mpl_codec_dumps(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
   struct mpl_codec_out *out = push_out(L);
-  mpl_codec_encode_text(L, 1, sent, out);
+  mpl_codec_encode_text(L, 1, out);
   size_t size = HEAD + out->nrefs * ID_BYTES + out->size;
   luaL_Buffer dump;
   char *p = luaL_buffinitsize(L, &dump, size);
@@ -67,20 +69,6 @@ static int push_dump(lua_State *L, struct mpl_codec_codes *sent) {
   mpl_codec_release(out);
   luaL_pushresultsize(&dump, size);
   return 1;
-}
-
-/* process.dumps(value): the value as a string, for process.loads in any process of the program.
-   Raises an error that names the path of what cannot be sent. */
-int mpl_codec_dumps(lua_State *L) {
-  luaL_checkany(L, 1);
-  lua_settop(L, 1);
-  return push_dump(L, NULL);
-}
-
-/* core.dumps_to(value, codes): the same for the one process that has these codes (core.codes). */
-int mpl_codec_dumps_to(lua_State *L) {
-  luaL_checkany(L, 1);
-  return push_dump(L, mpl_codec_codes_check(L, 2));
 }
 
 /* Checks a string of n bytes at s. Returns what is wrong with it, or NULL. */

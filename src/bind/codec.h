@@ -29,8 +29,6 @@
    be kept while Lua runs. */
 #define MPL_CODEC_INPLACE 4096
 
-struct mpl_codec_codes; /* bind/codec_codes.h */
-
 /* What an encoding produced. It holds pointers into itself: do not copy it, do not move it. */
 struct mpl_codec_out {
   struct mpl_buf bytes;           /* everything but the long strings */
@@ -51,8 +49,7 @@ struct mpl_codec_out {
 
 void mpl_codec_encode(lua_State *L, int idx, struct mpl_codec_out *out);
 void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out);
-void mpl_codec_encode_text(lua_State *L, int idx, struct mpl_codec_codes *sent,
-                           struct mpl_codec_out *out);
+void mpl_codec_encode_text(lua_State *L, int idx, struct mpl_codec_out *out);
 void mpl_codec_encode_nothing(struct mpl_codec_out *out);
 void mpl_codec_release(struct mpl_codec_out *out);
 void mpl_codec_decode(lua_State *L, const void *data, size_t size, const uint64_t *refs,
@@ -61,7 +58,6 @@ bool mpl_codec_is_plain(const void *data);
 
 int mpl_codec_register(lua_State *L);
 int mpl_codec_dumps(lua_State *L);
-int mpl_codec_dumps_to(lua_State *L);
 int mpl_codec_loads(lua_State *L);
 
 #endif

@@ -20,7 +20,6 @@
 #include "base/hash.h"
 #include "bind/args.h"
 #include "bind/codec.h"
-#include "bind/codec_codes.h"
 #include "bind/codec_format.h"
 #include "bind/codec_names.h"
 #include "bind/descriptor.h"
@@ -280,24 +279,17 @@ static const char *read_code(lua_State *L, void *state, size_t *size) {
   return bytes;
 }
 
-/* Pushes a new closure of bytecode. */
-static void load_code(struct decoder *d, struct code code) {
+/* Pushes a new closure of the code whose head is at d->at, and steps over it. */
+static void load_here(struct decoder *d) {
   lua_State *L = d->L;
+  const unsigned char *head = take(d, CODEC_CODE_HEAD);
+  struct code code = {NULL, mpl_endian_get32(head + 8)};
+  code.bytes = (const char *)take(d, code.size);
+  if (mpl_hash(code.bytes, code.size, code.size) != mpl_endian_get64(head))
+    damaged(L, "the code of a function has changed");
   int status = lua_load(L, read_code, &code, "=function", "b");
   if (status == LUA_ERRMEM) lua_error(L);
   if (status != LUA_OK) luaL_error(L, "damaged message: %s", lua_tostring(L, -1));
-}
-
-/* Pushes a new closure of the code whose head is at d->at, and steps over it. */
-static void load_here(struct decoder *d, bool keep) {
-  const unsigned char *head = take(d, CODEC_CODE_HEAD);
-  uint64_t hash = mpl_endian_get64(head);
-  struct code code = {NULL, mpl_endian_get32(head + 8)};
-  code.bytes = (const char *)take(d, code.size);
-  if (mpl_hash(code.bytes, code.size, code.size) != hash)
-    damaged(d->L, "the code of a function has changed");
-  load_code(d, code);
-  if (keep) mpl_codec_codes_keep(d->L, hash, code.bytes, code.size);
 }
 
 /* The same for code that stands elsewhere in the message. */
@@ -306,28 +298,16 @@ static void load_there(struct decoder *d) {
   const unsigned char *next = d->at;
   if (place >= (size_t)(next - d->begin)) damaged(d->L, "the code of a function is missing");
   d->at = d->begin + place;
-  load_here(d, false);
+  load_here(d);
   d->at = next;
-}
-
-/* The same for code that came with an earlier message. */
-static void load_kept(struct decoder *d) {
-  struct code code;
-  code.bytes =
-    mpl_codec_codes_push(d->L, mpl_endian_get64(take(d, CODEC_HASH_BYTES)), &code.size);
-  load_code(d, code);
-  lua_remove(d->L, -2);
 }
 
 static void open_function(struct decoder *d, unsigned tag) {
   open_frame(d)->is_function = true;
-  unsigned kind = tag & TAG_CODE;
-  if (kind == TAG_CODE_AT)
+  if ((tag & TAG_CODE_AT) != 0)
     load_there(d);
-  else if (kind == TAG_CODE_HASH)
-    load_kept(d);
   else
-    load_here(d, kind == TAG_CODE_KEEP);
+    load_here(d);
   note_first(d, tag);
 }
 
@@ -351,7 +331,7 @@ static bool read_value(struct decoder *d) {
     open_table(d, tag);
     return false;
   }
-  if ((tag & ~(unsigned)(TAG_CODE | TAG_SHARED)) == TAG_FUNCTION) {
+  if ((tag & ~(unsigned)(TAG_CODE_AT | TAG_SHARED)) == TAG_FUNCTION) {
     open_function(d, tag);
     return false;
   }

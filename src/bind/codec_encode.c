@@ -372,7 +372,6 @@ struct request {
   struct mpl_codec_out *out;
   size_t inplace;
   bool is_text;
-  struct mpl_codec_codes *sent;
 };
 
 static void start(struct encoder *e, lua_State *L, const struct request *r) {
@@ -380,11 +379,9 @@ static void start(struct encoder *e, lua_State *L, const struct request *r) {
   e->out = r->out;
   e->inplace = r->inplace;
   e->is_text = r->is_text;
-  e->sent = r->sent;
   e->frames = e->initial_frames;
   e->room = sizeof e->initial_frames / sizeof *e->initial_frames;
   e->depth = 0;
-  e->defined = 0;
   mpl_codec_seen_init(&e->objects);
   mpl_codec_seen_init(&e->codes);
   mpl_codec_seen_init(&e->handles);
@@ -418,8 +415,6 @@ static bool encode_parts(lua_State *L, const struct request *r, bool fresh) {
     mpl_codec_release(r->out);
     if (e.failure == FAILURE_DESCRIPTOR) path.reason = e.reason;
   }
-  if (done && r->sent != NULL && e.defined == e.globals.count)
-    mpl_codec_codes_add(r->sent, &e.codes);
   drop(&e);
   if (!done && e.failure != FAILURE_NAMES) mpl_codec_path_raise(L, e.failure, &path);
   lua_settop(L, top);
@@ -460,13 +455,9 @@ void mpl_codec_encode_flat(lua_State *L, int idx, struct mpl_codec_out *out) {
   encode(L, (struct request){.idx = idx, .out = out, .inplace = SIZE_MAX});
 }
 
-/* As mpl_codec_encode_flat, but without descriptors. `sent`, or NULL: code that the receiver has,
-   which goes as its hash. Code that goes whole is added to it, but for that of a message in which a
-   global was missing: when there is one, it will have to go along. */
-void mpl_codec_encode_text(lua_State *L, int idx, struct mpl_codec_codes *sent,
-                           struct mpl_codec_out *out) {
-  encode(L, (struct request){.idx = idx, .out = out, .inplace = SIZE_MAX, .is_text = true,
-                             .sent = sent});
+/* As mpl_codec_encode_flat, but without descriptors. */
+void mpl_codec_encode_text(lua_State *L, int idx, struct mpl_codec_out *out) {
+  encode(L, (struct request){.idx = idx, .out = out, .inplace = SIZE_MAX, .is_text = true});
 }
 
 /* An encoding of nothing at all: to be released like others. */

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "bind/codec_codes.h"
 #include "bind/codec_names.h"
 #include "bind/codec_out.h"
 #include "bind/codec_path.h"
@@ -55,7 +54,6 @@ struct encoder {
   struct mpl_codec_out *out;
   size_t inplace;
   bool is_text; /* has no descriptors */
-  struct mpl_codec_codes *sent; /* code that the receiver has; or NULL */
   struct mpl_codec_names *names;
   int names_index;
   bool fresh; /* the names have just been rebuilt */
@@ -68,7 +66,6 @@ struct encoder {
   struct mpl_codec_seen codes;   /* hash and size of bytecode -> its place in the message */
   struct mpl_codec_seen handles; /* id of a shared object, in the order of out->refs */
   struct mpl_codec_seen globals; /* hash of a name in the code -> its place in the buffer */
-  size_t defined;                /* globals of which the message has the value */
   size_t pass, pass_end;         /* the globals that are being looked for, see codec_function.c */
   struct encoder_mark mark;      /* where the global begins that is being written */
   struct frame initial_frames[12];

@@ -16,9 +16,8 @@
 **           count, pairs of key and value, END. hint8 is 0 for no pairs, else 1 + log2 of the slots
 **           to make room for. Count and hint are not trusted: see make_room in codec_decode.c.
 ** Function: tag, code, for each upvalue JOIN and a number, or UPVALUE and the value; END.
-** Code:     hash64, size32, bytes of lua_dump; with CODE_KEEP the receiver keeps it for later
-**           messages. With CODE_AT instead a count: the place in the message where the same code
-**           stands; with CODE_HASH the hash64 of code that the receiver has kept.
+** Code:     hash64, size32, bytes of lua_dump; with CODE_AT instead a count: the place in the
+**           message where the same code stands.
 ** Definition: DEFINE, a string, a value.
 */
 #ifndef MPL_BIND_CODEC_FORMAT_H
@@ -45,7 +44,7 @@ enum mpl_codec_tag {
   TAG_DESCRIPTOR = 0xd0, /* a count: index of its parcel in that list; with TAG_SHARED */
   TAG_CONNECTION = 0xd8, /* the same, a count: index of its pipe, flags8; with TAG_SHARED */
   TAG_TABLE = 0xe0,    /* with TAG_LIST, TAG_CLASS, TAG_SHARED */
-  TAG_FUNCTION = 0xe8, /* with one of TAG_CODE, TAG_SHARED */
+  TAG_FUNCTION = 0xe8, /* with TAG_CODE_AT, TAG_SHARED */
   TAG_UPVALUE = 0xf0,  /* with TAG_SHARED */
   TAG_JOIN = 0xf8,
   TAG_DEFINE,
@@ -56,18 +55,14 @@ enum mpl_codec_flag {
   TAG_LIST = 1,
   TAG_CLASS = 2,
   TAG_CODE_AT = 1,
-  TAG_CODE_HASH = 2,
-  TAG_CODE_KEEP = 3,
-  TAG_CODE = 3, /* the three above: the bits that tell */
   TAG_SHARED = 4
 };
 
 enum {
-  CODEC_MAX_SMALL = 0x7f,     /* largest integer that is its own tag */
-  CODEC_MAX_SHORT = 0x3f,     /* longest string whose length is in its tag */
-  CODEC_COUNT_BYTES = 10,     /* longest LEB128 of 64 bits */
-  CODEC_HASH_BYTES = 8,
-  CODEC_CODE_HEAD = 12        /* hash and size in front of bytecode */
+  CODEC_MAX_SMALL = 0x7f, /* largest integer that is its own tag */
+  CODEC_MAX_SHORT = 0x3f, /* longest string whose length is in its tag */
+  CODEC_COUNT_BYTES = 10, /* longest LEB128 of 64 bits */
+  CODEC_CODE_HEAD = 12    /* hash and size in front of bytecode */
 };
 
 #endif

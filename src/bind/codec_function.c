@@ -63,8 +63,7 @@ static bool note_globals(struct encoder *e, size_t size) {
 /*
 ** Writes the code of the function on top, whose tag stands at tag_place. Code that is in the
 ** message already, of this function or of another closure, is only the place where it is, unless
-** this closure's upvalues show globals in it that are new; code that the receiver has is only its
-** hash.
+** this closure's upvalues show globals in it that are new.
 */
 static bool write_code(struct encoder *e, size_t tag_place) {
   struct mpl_buf *bytes = &e->out->bytes;
@@ -77,11 +76,6 @@ static bool write_code(struct encoder *e, size_t tag_place) {
   uint64_t hash = mpl_hash(bytes->data + start + CODEC_CODE_HEAD, size, size);
   mpl_endian_put64(bytes->data + start, hash);
   mpl_endian_put32(bytes->data + start + 8, (uint32_t)size);
-  if (e->sent != NULL && mpl_codec_codes_has(e->sent, hash)) {
-    bytes->size = start + CODEC_HASH_BYTES;
-    bytes->data[tag_place] |= TAG_CODE_HASH;
-    return true;
-  }
   if (!note_globals(e, size)) return false;
   struct mpl_codec_seen_entry *entry = mpl_codec_seen_find(&e->codes, hash);
   if (entry != NULL && e->globals.count == globals) {
@@ -89,7 +83,6 @@ static bool write_code(struct encoder *e, size_t tag_place) {
     bytes->data[tag_place] |= TAG_CODE_AT;
     return mpl_codec_out_count(e->out, entry->place);
   }
-  if (e->sent != NULL) bytes->data[tag_place] |= TAG_CODE_KEEP;
   return entry != NULL || mpl_codec_seen_add(&e->codes, hash, place);
 }
 
@@ -203,7 +196,6 @@ bool mpl_codec_function_leave_out(struct encoder *e) {
   bool memory = e->failure == FAILURE_MEMORY || e->failure == FAILURE_NAMES;
   if (memory || e->depth == 0 || e->frames[0].kind != DEFINITIONS) return false;
   take_back(e, &e->mark);
-  e->defined--;
   e->depth = 1;
   lua_settop(e->L, e->frames[0].base + 1);
   return true;
@@ -223,7 +215,6 @@ enum result mpl_codec_function_definitions(struct encoder *e, struct frame *f) {
     }
     if (is_named(e) && !is_own_name(e)) {
       e->mark = here(e);
-      e->defined++;
       lua_pushvalue(L, -2);
       bool done = mpl_codec_out_tag(e->out, TAG_DEFINE);
       if (!done || mpl_codec_encoder_value(e) != WRITTEN)

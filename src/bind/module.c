@@ -9,7 +9,6 @@
 
 #include "bind/chores.h"
 #include "bind/codec.h"
-#include "bind/codec_codes.h"
 #include "bind/finish.h"
 #include "bind/handle.h"
 #include "bind/hold.h"
@@ -35,7 +34,6 @@ void mpl_module_preload(lua_State *L) {
 static const luaL_Reg functions[] = {
   {"at_exit", mpl_finish_at_exit},
   {"dumps", mpl_codec_dumps},
-  {"dumps_to", mpl_codec_dumps_to},
   {"loads", mpl_codec_loads},
   {"register", mpl_codec_register},
   {NULL, NULL},
@@ -60,7 +58,6 @@ int luaopen_process_core(lua_State *L) {
   mpl_hold_open(L);
   mpl_queue_many_open(L);
   luaL_newlib(L, functions);
-  mpl_codec_codes_open(L);
   mpl_lock_open(L);
   mpl_rlock_open(L);
   mpl_semaphore_open(L);
