@@ -315,13 +315,12 @@ local function new_state(class)
   }
 end
 
--- The class and its objects can be sent and find their class again in processes that have it, too:
--- those that were forked after it was made. As a loaded module the class itself goes by name.
+-- The class and its objects can be sent to processes that have it, too: those that were forked after
+-- it was made. What is registered goes by name, the class itself no less than a metatable.
 local function register_class(class)
   classes = classes + 1
-  local name = ("%s (class %d)"):format(class.class_name, classes)
-  core.register(name, class.instance)
-  package.loaded[name] = class
+  core.register(("%s (class %d)"):format(class.class_name, classes), class)
+  core.register(("%s (object of class %d)"):format(class.class_name, classes), class.instance)
 end
 
 local function construct(class, ...)

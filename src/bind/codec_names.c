@@ -283,9 +283,6 @@ bool mpl_codec_names_resolve(lua_State *L, int names) {
   look_up(L, names, LOADED);
   if (!lua_toboolean(L, -1)) {
     lua_pop(L, 1);
-    if (strstr(lua_tostring(L, module), " (class ") != NULL) /* see extend: no file has it */
-      luaL_error(L, "cannot receive '%s': it was made after this process was started",
-                 lua_tostring(L, module));
     lua_getiuservalue(L, names, REQUIRE);
     lua_pushvalue(L, module);
     lua_call(L, 1, 1);
