@@ -33,6 +33,11 @@ static void give_up(struct mpl_blocking *op) {
   a->kind->pass_on(a->body);
 }
 
+/* A `pass_on` for what begins with a lock. */
+void mpl_acquire_pass_lock_on(void *body) {
+  mpl_lock_pass_on(body);
+}
+
 /* The deadline of x:acquire([block][, timeout]). */
 int64_t mpl_acquire_deadline(lua_State *L) {
   mpl_args_end(L, 3);

@@ -18,6 +18,7 @@ struct mpl_acquire_kind {
 
 extern const struct mpl_acquire_kind mpl_acquire_lock, mpl_acquire_rlock;
 
+void mpl_acquire_pass_lock_on(void *body);
 int64_t mpl_acquire_deadline(lua_State *L);
 int mpl_acquire(lua_State *L, void *body, const struct mpl_acquire_kind *kind, int64_t deadline);
 

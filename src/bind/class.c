@@ -3,6 +3,8 @@
 */
 #include "bind/class.h"
 
+#include <string.h>
+
 /* Makes the metatable of a class; its `__index` is its methods. */
 void mpl_class_register(lua_State *L, const struct mpl_class *class) {
   lua_createtable(L, 0, 8);
@@ -41,6 +43,14 @@ int mpl_class_wrong_self(lua_State *L, int idx) {
 /* Pushes it. */
 void mpl_class_push_metatable(lua_State *L, const struct mpl_class *class) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, class);
+}
+
+/* Pushes a new userdata of the class, all zero, with so many user values. */
+void *mpl_class_new(lua_State *L, const struct mpl_class *class, size_t size, int values) {
+  void *p = memset(lua_newuserdatauv(L, size, values), 0, size);
+  mpl_class_push_metatable(L, class);
+  lua_setmetatable(L, -2);
+  return p;
 }
 
 /* Whether the value at idx is of the class. */

@@ -38,10 +38,8 @@ struct mpl_connection *mpl_connection_new(lua_State *L, uint64_t pipe, unsigned 
   if (mpl_object_type_of(pipe) != MPL_TYPE_PIPE) mpl_args_raise(L, MPL_GONE);
   mpl_handle_push(L, pipe);
   struct mpl_handle *h = lua_touserdata(L, -1);
-  struct mpl_connection *c = lua_newuserdatauv(L, sizeof *c, 1);
+  struct mpl_connection *c = mpl_class_new(L, &mpl_connection_class, sizeof *c, 1);
   *c = (struct mpl_connection){.fd = -1, .flags = flags, .pipe = h->body};
-  mpl_class_push_metatable(L, &mpl_connection_class);
-  lua_setmetatable(L, -2);
   lua_insert(L, -2);
   lua_setiuservalue(L, -2, 1);
   return c;
@@ -97,12 +95,7 @@ static int pipe_new(lua_State *L) {
 
 /* The Connection at idx, open or not; NULL if the value is none. */
 struct mpl_connection *mpl_connection_test(lua_State *L, int idx) {
-  struct mpl_connection *c = lua_touserdata(L, idx);
-  if (c == NULL || !lua_getmetatable(L, idx)) return NULL;
-  mpl_class_push_metatable(L, &mpl_connection_class);
-  bool same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  return same ? c : NULL;
+  return mpl_class_is(L, idx, &mpl_connection_class) ? lua_touserdata(L, idx) : NULL;
 }
 
 /* Its descriptor; -1 if the value at idx is no open Connection. */

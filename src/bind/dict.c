@@ -45,22 +45,11 @@ static void give_up(struct mpl_blocking *blocking) {
   drop_value(c);
 }
 
-static void give_up_at_once(void *arg) {
-  struct mpl_blocking *blocking = arg;
-  give_up(blocking);
-  mpl_wait_done(&blocking->wait);
-}
-
 static int attempt(lua_State *L, struct mpl_blocking *blocking) {
   struct mpl_dict_change *c = (struct mpl_dict_change *)blocking;
-  enum mpl_status s;
-  while ((s = c->attempt(c, &blocking->wait)) == MPL_SIGNAL)
-    mpl_interrupt_attend(L, give_up_at_once, blocking);
-  if (s == MPL_BLOCK) return MPL_BLOCKING_AGAIN;
-  if (s != MPL_OK && s != MPL_RECOVERED) {
-    give_up_at_once(blocking);
-    return mpl_args_raise(L, s);
-  }
+  (void)L;
+  c->status = c->attempt(c, &blocking->wait);
+  if (c->status == MPL_BLOCK || c->status == MPL_SIGNAL) return MPL_BLOCKING_AGAIN;
   if (mpl_wait_slept(&blocking->wait)) mpl_lock_pass_on(&c->op.dict->gate);
   return 0;
 }
@@ -76,6 +65,7 @@ void mpl_dict_run(lua_State *L, struct mpl_dict_change *c) {
   c->op.found = c->op.stored = false;
   mpl_blocking_run(L, &c->blocking);
   drop_value(c);
+  if (c->status != MPL_OK && c->status != MPL_RECOVERED) mpl_args_raise(L, c->status);
 }
 
 static enum mpl_status change_key(struct mpl_dict_change *c, struct mpl_wait *w) {

@@ -16,6 +16,7 @@
 struct mpl_dict_change {
   struct mpl_blocking blocking;
   enum mpl_status (*attempt)(struct mpl_dict_change *change, struct mpl_wait *w);
+  enum mpl_status status;
   struct mpl_dict_op op;
   struct mpl_value value; /* to be stored */
 };

@@ -70,11 +70,9 @@ static const struct mpl_class changes_class = {"Changes", methods, metamethods};
 int mpl_dict_changes(lua_State *L) {
   struct mpl_dict *d = mpl_dict_self(L);
   mpl_args_end(L, 1);
-  struct changes *c = lua_newuserdatauv(L, sizeof *c, 2);
+  struct changes *c = mpl_class_new(L, &changes_class, sizeof *c, 2);
   c->dict = d;
   mpl_gate_use_init(L, &c->use, &d->gate);
-  mpl_class_push_metatable(L, &changes_class);
-  lua_setmetatable(L, -2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   return 1;

@@ -50,13 +50,6 @@ static int attempt(lua_State *L, struct mpl_blocking *blocking) {
   return MPL_BLOCKING_AGAIN;
 }
 
-static int timed_out(lua_State *L, struct mpl_blocking *blocking) {
-  (void)blocking;
-  lua_pushboolean(L, 0);
-  lua_pushliteral(L, "timeout");
-  return 2;
-}
-
 /* Raises if the wait would be for the caller itself. */
 static void check_not_begun(lua_State *L, const struct mpl_dict *d, const char *name) {
   if (mpl_dict_is_begun(d, mpl_dict_thread(d)))
@@ -68,7 +61,7 @@ static void check_not_begun(lua_State *L, const struct mpl_dict *d, const char *
 int mpl_dict_wait_change(lua_State *L) {
   unsigned char room[MPL_DICT_KEY_ROOM];
   struct mpl_dict_key key;
-  struct wait w = {.blocking = {.attempt = attempt, .timed_out = timed_out},
+  struct wait w = {.blocking = {.attempt = attempt, .timed_out = mpl_blocking_late},
                    .dict = mpl_dict_self(L)};
   mpl_args_end(L, 3);
   w.blocking.deadline = mpl_args_timeout(L, 3);
@@ -84,7 +77,7 @@ int mpl_dict_wait_change(lua_State *L) {
 /* wait_for(d, f[, timeout]): calls f(d) until it is true, again whenever anything was written: its
    value. When the time is up: its last value and "timeout". No change is missed. */
 int mpl_dict_wait_for(lua_State *L) {
-  struct wait w = {.blocking = {.attempt = attempt, .timed_out = timed_out},
+  struct wait w = {.blocking = {.attempt = attempt, .timed_out = mpl_blocking_late},
                    .dict = mpl_dict_self(L)};
   mpl_args_end(L, 3);
   if (!lua_isfunction(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)

@@ -13,19 +13,13 @@
 #include "shm/message.h"
 
 struct snapshot {
-  bool taken;
-  uint64_t at; /* next entry of an iteration */
   struct mpl_dict_snapshot all;
+  uint64_t at; /* next entry of an iteration */
 };
 
-static void give_back(struct snapshot *s) {
-  bool taken = s->taken;
-  s->taken = false;
-  if (taken) mpl_dict_snapshot_free(&s->all);
-}
-
 static int snapshot_close(lua_State *L) {
-  give_back(mpl_class_self(L, 1));
+  struct snapshot *s = mpl_class_self(L, 1);
+  mpl_dict_snapshot_free(&s->all);
   return 0;
 }
 
@@ -43,16 +37,11 @@ static uint64_t weight_of(const struct mpl_dict_snapshot *all) {
 
 /* Pushes a snapshot of the dict. */
 static struct snapshot *push_snapshot(lua_State *L, struct mpl_dict *d) {
-  struct snapshot *s = lua_newuserdatauv(L, sizeof *s, 0);
-  s->taken = false;
-  s->at = 0;
-  mpl_class_push_metatable(L, &snapshot_class);
-  lua_setmetatable(L, -2);
+  struct snapshot *s = mpl_class_new(L, &snapshot_class, sizeof *s, 0);
   enum mpl_status status;
   while ((status = mpl_dict_snapshot(d, mpl_dict_thread(d), &s->all)) == MPL_SIGNAL)
     mpl_interrupt_attend(L, NULL, NULL);
   if (status != MPL_OK) mpl_args_raise(L, status);
-  s->taken = true;
   mpl_content_weigh(L, weight_of(&s->all));
   return s;
 }
@@ -71,9 +60,8 @@ static void push_value(lua_State *L, const struct snapshot *s, const struct mpl_
 /* Iterator: the next key and value of the snapshot at 1. */
 static int next_pair(lua_State *L) {
   struct snapshot *s = mpl_class_self(L, 1);
-  if (!s->taken) return 0;
-  if (s->at == s->all.count) {
-    give_back(s);
+  if (s->at >= s->all.count) {
+    mpl_dict_snapshot_free(&s->all);
     return 0;
   }
   const struct mpl_dict_pair *pair = &s->all.pair[s->at++];

@@ -24,10 +24,8 @@ struct fd {
 static const struct mpl_class fd_class;
 
 static struct fd *push_fd(lua_State *L) {
-  struct fd *fd = lua_newuserdatauv(L, sizeof *fd, 1);
-  *fd = (struct fd){.number = -1};
-  mpl_class_push_metatable(L, &fd_class);
-  lua_setmetatable(L, -2);
+  struct fd *fd = mpl_class_new(L, &fd_class, sizeof *fd, 1);
+  fd->number = -1;
   return fd;
 }
 
@@ -112,12 +110,7 @@ void mpl_fd_open(lua_State *L) {
 */
 
 static const struct fd *test_fd(lua_State *L, int idx) {
-  const struct fd *fd = lua_touserdata(L, idx);
-  if (fd == NULL || !lua_getmetatable(L, idx)) return NULL;
-  mpl_class_push_metatable(L, &fd_class);
-  bool same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  return same ? fd : NULL;
+  return mpl_class_is(L, idx, &fd_class) ? lua_touserdata(L, idx) : NULL;
 }
 
 /* Whether the value at idx is a Connection or a process.fd value, and open. Does not raise. */

@@ -82,10 +82,8 @@ void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_
 /* Pushes a handle that holds nothing yet: what can fail for want of memory has happened before the
    reference is taken. */
 struct mpl_handle *mpl_handle_new(lua_State *L, enum mpl_object_type type) {
-  struct mpl_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
-  *h = (struct mpl_handle){.class = class_of[type]};
-  mpl_class_push_metatable(L, class_of[type]);
-  lua_setmetatable(L, -2);
+  struct mpl_handle *h = mpl_class_new(L, class_of[type], sizeof *h, 1);
+  h->class = class_of[type];
   return h;
 }
 

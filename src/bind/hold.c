@@ -42,10 +42,7 @@ void mpl_hold_open(lua_State *L) {
 /* With the lock at 1 and its timeout at 2: pushes the held value, or nil, and what `acquire`
    said. */
 static void hold(lua_State *L) {
-  struct held *h = lua_newuserdatauv(L, sizeof *h, 1);
-  h->holder = 0;
-  mpl_class_push_metatable(L, &held_class);
-  lua_setmetatable(L, -2);
+  struct held *h = mpl_class_new(L, &held_class, sizeof *h, 1);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   lua_getfield(L, 1, "acquire");

@@ -34,10 +34,7 @@ static enum mpl_status run_snapshot(struct mpl_list_call *call) {
 /* Pushes a snapshot of the elements from i to j, as in string.sub. */
 static struct mpl_list_snapshot *take_snapshot(lua_State *L, struct mpl_list *l, int64_t i,
                                                int64_t j) {
-  struct mpl_list_snapshot *s = lua_newuserdatauv(L, sizeof *s, 0);
-  *s = (struct mpl_list_snapshot){0};
-  mpl_class_push_metatable(L, &snapshot_class);
-  lua_setmetatable(L, -2);
+  struct mpl_list_snapshot *s = mpl_class_new(L, &snapshot_class, sizeof *s, 0);
   struct mpl_list_call call = {.list = l, .run = run_snapshot, .at = i, .last = j, .snapshot = s};
   mpl_list_run(L, &call);
   mpl_content_weigh(L, s->count * sizeof *s->cell);
@@ -228,14 +225,10 @@ static enum mpl_status gate_attempt(void *body, struct mpl_wait *w) {
   return mpl_lock_try(body, mpl_gate_use_thread(body), w);
 }
 
-static void gate_pass_on(void *body) {
-  mpl_lock_pass_on(body);
-}
-
 /* gate:take(): until it is closed nobody but the caller changes the list. Does nothing if the
    caller has the gate already. */
 static int gate_take(lua_State *L) {
-  static const struct mpl_acquire_kind kind = {gate_attempt, gate_pass_on};
+  static const struct mpl_acquire_kind kind = {gate_attempt, mpl_acquire_pass_lock_on};
   struct gate *g = mpl_class_self(L, 1);
   struct mpl_lock *gate = &g->list->gate;
   if (mpl_lock_is_held_by(gate, mpl_gate_use_thread(gate))) return 0;
@@ -252,11 +245,9 @@ static const struct mpl_class gate_class = {"list gate", gate_methods, gate_meta
 /* list_gate(l): to be taken. */
 static int list_gate(lua_State *L) {
   struct mpl_list *l = mpl_list_self(L);
-  struct gate *g = lua_newuserdatauv(L, sizeof *g, 2);
+  struct gate *g = mpl_class_new(L, &gate_class, sizeof *g, 2);
   g->list = l;
   mpl_gate_use_init(L, &g->use, &l->gate);
-  mpl_class_push_metatable(L, &gate_class);
-  lua_setmetatable(L, -2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   return 1;

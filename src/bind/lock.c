@@ -33,11 +33,7 @@ static enum mpl_status attempt(void *body, struct mpl_wait *w) {
   return mpl_lock_try(body, 0, w);
 }
 
-static void pass_on(void *body) {
-  mpl_lock_pass_on(body);
-}
-
-const struct mpl_acquire_kind mpl_acquire_lock = {attempt, pass_on};
+const struct mpl_acquire_kind mpl_acquire_lock = {attempt, mpl_acquire_pass_lock_on};
 
 /* lock:acquire([block][, timeout]): true; true, "abandoned" if the last holder ended without
    releasing it; false, "timeout". */

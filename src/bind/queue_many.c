@@ -51,13 +51,10 @@ static const luaL_Reg metamethods[] = {{"__gc", encodings_gc}, {NULL, NULL}};
 static const struct mpl_class encodings_class = {"Encodings", no_methods, metamethods};
 
 static struct encodings *encodings_new(lua_State *L) {
-  struct encodings *e = lua_newuserdatauv(L, sizeof *e, 0);
-  e->n = 0;
+  struct encodings *e = mpl_class_new(L, &encodings_class, sizeof *e, 0);
   mpl_buf_init(&e->bytes, NULL, 0);
   mpl_buf_init(&e->refs, NULL, 0);
   mpl_buf_init(&e->items, NULL, 0);
-  mpl_class_push_metatable(L, &encodings_class);
-  lua_setmetatable(L, -2);
   return e;
 }
 

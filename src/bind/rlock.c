@@ -19,11 +19,7 @@ static enum mpl_status attempt(void *body, struct mpl_wait *w) {
   return mpl_rlock_try(body, 0, w);
 }
 
-static void pass_on(void *body) {
-  mpl_lock_pass_on(&((struct mpl_rlock *)body)->lock);
-}
-
-const struct mpl_acquire_kind mpl_acquire_rlock = {attempt, pass_on};
+const struct mpl_acquire_kind mpl_acquire_rlock = {attempt, mpl_acquire_pass_lock_on};
 
 /* RLock([{name=}]): a lock that is free, and that its holder may take again. */
 static int rlock_new(lua_State *L) {

@@ -52,12 +52,9 @@ static const struct mpl_class desk_class = {"TasksDesk", no_methods, desk_metame
 /* In a method: the desk of the handle at 1, made when it is needed first. */
 struct mpl_tasks_desk *mpl_tasks_desk(lua_State *L) {
   if (lua_getiuservalue(L, 1, 1) != LUA_TUSERDATA) {
-    struct mpl_tasks_desk *desk = lua_newuserdatauv(L, sizeof *desk, 0);
-    *desk = (struct mpl_tasks_desk){.ends = 0};
+    struct mpl_tasks_desk *desk = mpl_class_new(L, &desk_class, sizeof *desk, 0);
     mpl_buf_init(&desk->bytes, NULL, 0);
     mpl_buf_init(&desk->refs, NULL, 0);
-    mpl_class_push_metatable(L, &desk_class);
-    lua_setmetatable(L, -2);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, 1);
     lua_remove(L, -2);

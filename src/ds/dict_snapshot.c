@@ -255,7 +255,7 @@ enum mpl_status mpl_dict_snapshot(struct mpl_dict *d, uint32_t thread,
   }
 }
 
-/* Gives a snapshot's memory and messages back. */
+/* Gives a snapshot's memory and messages back; does nothing the second time. */
 void mpl_dict_snapshot_free(struct mpl_dict_snapshot *s) {
   free(s->pair);
   free(s->bytes);
