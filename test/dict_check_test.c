@@ -134,12 +134,8 @@ static const struct {
 static size_t current;
 
 static void expect_fault(void) {
-  const char *fault = NULL;
   make_scene();
-  WORLD_WHOLE();
-  cases[current].spoil();
-  CHECK(!mpl_shm_check(&fault));
-  if (strcmp(fault, cases[current].fault) != 0) FAIL(fault);
+  world_expect_fault(cases[current].spoil, cases[current].fault);
 }
 
 int main(void) {

@@ -15,23 +15,6 @@ static struct {
   uint64_t index;
 } s;
 
-static void release(void) {
-  mpl_reflist_release(s.it.id);
-}
-
-static void prepare_sent(void) {
-  sync_take_sent(&s.it);
-}
-
-static void drop(void) {
-  sync_drop(&s.it);
-}
-
-static void verify_dropped(bool finished) {
-  (void)finished;
-  sync_check_dropped(&s.it);
-}
-
 static void make_barrier(uint64_t parties, bool acts) {
   mpl_off action = acts ? sync_message() : 0;
   CHECK(mpl_barrier_new(parties, MPL_NEVER, acts, action, &s.it.id) == MPL_OK);
@@ -94,7 +77,7 @@ static void expect_barrier(void) {
   CHECK(mpl_barrier_leave(s.barrier, s.theirs, 1) == MPL_CLOSED);
   CHECK(mpl_barrier_is_broken(s.barrier));
   CHECK(mpl_load64_rlx(&s.barrier->rounds) == 0 && mpl_load64_rlx(&s.barrier->current) == 0);
-  release();
+  sync_release();
 }
 
 /* What the survivor, who is the first party, finds; it has left then. */
@@ -202,7 +185,7 @@ static void setup_rounds_left(void) {
   sync_have_died(come_as_victim);
   reset();
   come_as_victim();
-  sync_send_away(&s.it);
+  sync_send_away();
 }
 
 static const struct crash_op ops[] = {
@@ -227,11 +210,10 @@ static const struct crash_op ops[] = {
     {.name = "reset", .setup = setup_one_of_three, .operate = reset, .verify = verify_reset},
     {.name = "find a dead party", .setup = setup_dead_party, .operate = find_broken,
      .verify = verify_broken},
-    {.name = "release of a barrier", .setup = setup_rounds_left, .prepare = prepare_sent,
-     .operate = drop, .verify = verify_dropped},
+    {.name = "release of a barrier", .setup = setup_rounds_left, .prepare = sync_take_sent,
+     .operate = sync_drop, .verify = sync_verify_dropped},
 };
 
 int main(int argc, char **argv) {
-  sync_register();
-  return crash_main(ops, sizeof ops / sizeof *ops, &s, sizeof s, argc, argv);
+  return sync_main(ops, sizeof ops / sizeof *ops, &s, sizeof s, argc, argv);
 }

@@ -58,11 +58,6 @@ static void new_manager(void) {
   setup_empty();
 }
 
-static void release(void) {
-  mpl_reflist_release(s.it.id);
-  mpl_object_bury();
-}
-
 /*
 ** Keeping
 */
@@ -89,7 +84,7 @@ static void verify_kept(uint64_t before, bool finished) {
   keep_one();
   CHECK(mpl_manager_count(s.manager) == count + 1);
   CHECK(mpl_manager_shutdown(s.manager) == MPL_OK && mpl_manager_count(s.manager) == 0);
-  release();
+  sync_release();
 }
 
 static void verify_first(bool finished) {
@@ -122,7 +117,7 @@ static void verify_ended(bool finished) {
   shut_down();
   CHECK(mpl_manager_count(s.manager) == 0);
   CHECK(mpl_object_type_of(s.kept) == MPL_TYPE_NONE);
-  release();
+  sync_release();
 }
 
 static void keep_beside(void) {
@@ -137,25 +132,16 @@ static void verify_ended_beside(bool finished) {
   CHECK(!finished || mpl_manager_count(s.manager) == 0);
   shut_down();
   CHECK(mpl_manager_count(s.manager) == 0);
-  release();
+  sync_release();
 }
 
 static void setup_sent(void) {
   setup_one();
-  sync_send_away(&s.it);
-}
-
-static void prepare_sent(void) {
-  sync_take_sent(&s.it);
-}
-
-static void drop(void) {
-  sync_drop(&s.it);
+  sync_send_away();
 }
 
 static void verify_dropped(bool finished) {
-  (void)finished;
-  sync_check_dropped(&s.it);
+  sync_verify_dropped(finished);
   CHECK(mpl_object_type_of(s.kept) == MPL_TYPE_NONE);
 }
 
@@ -170,12 +156,11 @@ static const struct crash_op ops[] = {
     {.name = "shut down", .setup = setup_two, .operate = shut_down, .verify = verify_ended},
     {.name = "shut down beside keeping", .setup = setup_two, .operate = shut_down,
      .also = keep_beside, .verify = verify_ended_beside},
-    {.name = "release of a manager", .setup = setup_sent, .prepare = prepare_sent,
-     .operate = drop, .verify = verify_dropped},
+    {.name = "release of a manager", .setup = setup_sent, .prepare = sync_take_sent,
+     .operate = sync_drop, .verify = verify_dropped},
 };
 
 int main(int argc, char **argv) {
-  sync_register();
   mpl_manager_register();
-  return crash_main(ops, sizeof ops / sizeof *ops, &s, sizeof s, argc, argv);
+  return sync_main(ops, sizeof ops / sizeof *ops, &s, sizeof s, argc, argv);
 }

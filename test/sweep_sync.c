@@ -21,23 +21,6 @@ static struct {
 
 #define WAITERS 10 /* more than a section notifies */
 
-static void release(void) {
-  mpl_reflist_release(s.it.id);
-}
-
-static void prepare_sent(void) {
-  sync_take_sent(&s.it);
-}
-
-static void drop(void) {
-  sync_drop(&s.it);
-}
-
-static void verify_dropped(bool finished) {
-  (void)finished;
-  sync_check_dropped(&s.it);
-}
-
 /*
 ** RLock
 */
@@ -67,7 +50,7 @@ static void expect_rlock(enum mpl_status expected) {
   CHECK(sync_acquire(s.rlock, world_deadline()) == expected);
   CHECK(mpl_rlock_depth(s.rlock) == 1 && mpl_rlock_release(s.rlock, 0) == MPL_OK);
   CHECK(mpl_rlock_release(s.rlock, 0) == MPL_MISUSE);
-  release();
+  sync_release();
 }
 
 static void verify_acquired(bool finished) {
@@ -114,14 +97,14 @@ static void verify_taken(bool finished) {
   uint64_t tokens = mpl_semaphore_tokens(s.semaphore);
   CHECK(tokens == 1 || (tokens == 2 && !finished));
   CHECK(mpl_semaphore_release(s.semaphore) == (tokens == 1 ? MPL_OK : MPL_MISUSE));
-  release();
+  sync_release();
 }
 
 static void verify_given(bool finished) {
   uint64_t tokens = mpl_semaphore_tokens(s.semaphore);
   CHECK(tokens == 1 ? sync_woken(&s.semaphore->released) : tokens == 0 && !finished);
   CHECK(sync_take(s.semaphore, 0) == (tokens == 1 ? MPL_OK : MPL_TIMEOUT));
-  release();
+  sync_release();
 }
 
 /*
@@ -145,7 +128,7 @@ static void setup_awaited(void) {
 static void verify_set(bool finished) {
   bool is_set = mpl_event_is_set(s.event);
   CHECK(is_set ? sync_woken(&s.event->changed) : !finished);
-  release();
+  sync_release();
 }
 
 static void setup_set(void) {
@@ -159,7 +142,7 @@ static void clear(void) {
 
 static void verify_cleared(bool finished) {
   CHECK(!mpl_event_is_set(s.event) || !finished);
-  release();
+  sync_release();
 }
 
 /* The survivor waits elsewhere. */
@@ -175,7 +158,7 @@ static void setup_awaited_elsewhere(void) {
 static void verify_rung(bool finished) {
   bool rung = mpl_load32_acq(&mpl_super()->bell) != s.bell;
   CHECK(mpl_event_is_set(s.event) ? rung : !finished);
-  release();
+  sync_release();
 }
 
 /* Waits for the event and a descriptor, which is ready. */
@@ -199,7 +182,7 @@ static void verify_waited(bool finished) {
   mpl_many_disarm(&many);
   CHECK(mpl_load32_acq(&mpl_super()->bell) != many.bell);
   CHECK((mpl_load32_acq(&ec->word) & MPL_EC_ELSEWHERE) == 0);
-  release();
+  sync_release();
 }
 
 /*
@@ -233,7 +216,7 @@ static void expect_condition(void) {
   CHECK(mpl_condition_notify(s.condition, 2) == MPL_OK);
   leave_mine(true);
   CHECK(mpl_load64_rlx(&s.condition->first) == 0 && mpl_load64_rlx(&s.condition->last) == 0);
-  release();
+  sync_release();
 }
 
 static uint64_t lock_id; /* of the victim */
@@ -353,7 +336,7 @@ static void setup_waiters_left(void) {
   setup_condition();
   enter(&s.mine);
   sync_have_died(enter_theirs);
-  sync_send_away(&s.it);
+  sync_send_away();
 }
 
 static const struct crash_op ops[] = {
@@ -387,12 +370,11 @@ static const struct crash_op ops[] = {
      .operate = pass_on, .verify = verify_passed_on},
     {.name = "take dead waiters out", .setup = setup_dead_waiters, .operate = mend,
      .verify = verify_passed_on},
-    {.name = "release of a condition", .setup = setup_waiters_left, .prepare = prepare_sent,
-     .operate = drop, .verify = verify_dropped},
+    {.name = "release of a condition", .setup = setup_waiters_left, .prepare = sync_take_sent,
+     .operate = sync_drop, .verify = sync_verify_dropped},
 };
 
 int main(int argc, char **argv) {
-  sync_register();
   mpl_many_install();
-  return crash_main(ops, sizeof ops / sizeof *ops, &s, sizeof s, argc, argv);
+  return sync_main(ops, sizeof ops / sizeof *ops, &s, sizeof s, argc, argv);
 }

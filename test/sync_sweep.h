@@ -15,6 +15,16 @@ struct sync_scene {
   mpl_off message;  /* the victim's then */
 };
 
+static struct sync_scene *sync_scene;
+
+/* Sweeps. `scene`, of so many bytes, begins with a sync_scene. */
+static inline int sync_main(const struct crash_op *ops, size_t nops, void *scene, size_t size,
+                            int argc, char **argv) {
+  sync_scene = scene;
+  sync_register();
+  return crash_main(ops, nops, scene, size, argc, argv);
+}
+
 /* Somebody may be asleep on the event count from now on, whoever says so ... */
 static inline void sync_arm(struct mpl_ec *ec) {
   mpl_ec_arm(ec);
@@ -37,8 +47,18 @@ static inline void sync_have_died(void (*f)(void)) {
   CHECK(world_join(child) == -SIGKILL);
 }
 
-/* The object is the victim's alone, who lets it go. */
-static inline void sync_send_away(struct sync_scene *s) {
+static inline void sync_release(void) {
+  mpl_reflist_release(sync_scene->id);
+  mpl_object_bury();
+}
+
+/*
+** The steps of an operation in which the object is the victim's alone, who lets it go: the end of
+** setup; prepare, operate, verify.
+*/
+
+static inline void sync_send_away(void) {
+  struct sync_scene *s = sync_scene;
   mpl_off message;
   CHECK(mpl_queue_new(0, &s->letters) == MPL_OK && mpl_message_new(0, 1, &message) == MPL_OK);
   CHECK(mpl_message_add_ref(message, s->id) == MPL_OK);
@@ -46,20 +66,21 @@ static inline void sync_send_away(struct sync_scene *s) {
   mpl_reflist_release(s->id);
 }
 
-static inline void sync_take_sent(struct sync_scene *s) {
+static inline void sync_take_sent(void) {
   static struct world_batch got;
-  CHECK(world_get(world_queue(s->letters), 1, &got, 0) == MPL_OK);
-  s->message = got.batch.item[0].message;
+  CHECK(world_get(world_queue(sync_scene->letters), 1, &got, 0) == MPL_OK);
+  sync_scene->message = got.batch.item[0].message;
 }
 
-static inline void sync_drop(const struct sync_scene *s) {
-  mpl_message_drop(mpl_self, s->message);
+static inline void sync_drop(void) {
+  mpl_message_drop(mpl_self, sync_scene->message);
   mpl_object_bury();
 }
 
-static inline void sync_check_dropped(const struct sync_scene *s) {
-  CHECK(mpl_object_type_of(s->id) == MPL_TYPE_NONE);
-  mpl_reflist_release(s->letters);
+static inline void sync_verify_dropped(bool finished) {
+  (void)finished;
+  CHECK(mpl_object_type_of(sync_scene->id) == MPL_TYPE_NONE);
+  mpl_reflist_release(sync_scene->letters);
 }
 
 #endif

@@ -56,6 +56,15 @@ static inline void world_make(void) {
     } \
   } while (0)
 
+/* The arena is whole, and no more once `spoil` has been at it: the checker says so. */
+static inline void world_expect_fault(void (*spoil)(void), const char *expected) {
+  const char *fault = NULL;
+  WORLD_WHOLE();
+  spoil();
+  CHECK(!mpl_shm_check(&fault));
+  if (strcmp(fault, expected) != 0) FAIL(fault);
+}
+
 struct world_sum {
   uint64_t used, slots, objects;
 };
