@@ -2,18 +2,13 @@
 
 local process = require "process"
 local measure = dofile "bench/measure.lua"
+local beside = dofile "bench/two.lua"
 
 local N <const> = 1000
 
-local here, there = assert(arg[1], "the CPU of this side"), assert(arg[2], "the CPU of the other")
 local c, ready = process.Condition(), process.Event()
 
-local function pin(cpu)
-  assert(os.execute(("taskset -cp %s %d >/dev/null"):format(cpu, process.getpid())))
-end
-
 local function echo()
-  pin(there)
   c:acquire()
   ready:set()
   while true do
@@ -22,8 +17,7 @@ local function echo()
   end
 end
 
-process.Process{ target = echo, daemon = true }:start()
-pin(here)
+beside(echo)
 ready:wait()
 c:acquire() -- the other one waits
 measure(N, function()

@@ -3,19 +3,15 @@
 
 local process = require "process"
 local measure = dofile "bench/measure.lua"
+local beside = dofile "bench/two.lua"
 
 local N <const> = 50000
 
-local here, there = assert(arg[1], "the CPU of this side"), assert(arg[2], "the CPU of the other")
 local d, go, done = process.dict(), process.Queue(), process.Queue()
 local keys = {}
 for i = 1, 1000 do
   keys[i] = "key " .. i
   d[keys[i]] = i
-end
-
-local function pin(cpu)
-  assert(os.execute(("taskset -cp %s %d >/dev/null"):format(cpu, process.getpid())))
 end
 
 local function work(step)
@@ -28,15 +24,13 @@ local function work(step)
 end
 
 local function other()
-  pin(there)
   while go:get() do
     work(13)
     done:put(true)
   end
 end
 
-process.Process{ target = other, daemon = true }:start()
-pin(here)
+beside(other)
 measure(2 * N, function()
   go:put(true)
   work(7)

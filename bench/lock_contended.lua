@@ -3,15 +3,11 @@
 
 local process = require "process"
 local measure = dofile "bench/measure.lua"
+local beside = dofile "bench/two.lua"
 
 local N <const> = 5000
 
-local here, there = assert(arg[1], "the CPU of this side"), assert(arg[2], "the CPU of the other")
 local lock, go, done = process.Lock(), process.Queue(), process.Queue()
-
-local function pin(cpu)
-  assert(os.execute(("taskset -cp %s %d >/dev/null"):format(cpu, process.getpid())))
-end
 
 local function work()
   for _ = 1, N do
@@ -21,15 +17,13 @@ local function work()
 end
 
 local function other()
-  pin(there)
   while go:get() do
     work()
     done:put(true)
   end
 end
 
-process.Process{ target = other, daemon = true }:start()
-pin(here)
+beside(other)
 measure(2 * N, function()
   go:put(true)
   work()

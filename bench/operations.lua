@@ -81,17 +81,17 @@ return function(machine)
     {
       -- The floor is a plain table of Lua: what sharing costs.
       name = "dict_get", label = "dict, get", program = "dict", args = "get",
-      floors = { { "dict_plain get", lua = true } },
+      floors = { { "dict get plain", lua = true } },
       faster = 50,
     },
     {
       name = "dict_set", label = "dict, set", program = "dict", args = "set",
-      floors = { { "dict_plain set", lua = true } },
+      floors = { { "dict set plain", lua = true } },
       faster = 50,
     },
     {
       name = "dict_incr", label = "dict, incr", program = "dict", args = "incr",
-      floors = { { "dict_plain incr", lua = true } },
+      floors = { { "dict incr plain", lua = true } },
     },
     {
       name = "pool_map", label = "pool map, automatic chunks", program = "pool_map",

@@ -3,27 +3,20 @@
 
 local process = require "process"
 local measure = dofile "bench/measure.lua"
+local beside = dofile "bench/two.lua"
 
 local N <const> = 1000
 
-local here, there = assert(arg[1], "the CPU of this side"), assert(arg[2], "the CPU of the other")
 local mine, theirs = process.Pipe()
 
-local function pin(cpu)
-  assert(os.execute(("taskset -cp %s %d >/dev/null"):format(cpu, process.getpid())))
-end
-
 local function echo()
-  pin(there)
   repeat
     local v = theirs:recv()
     theirs:send(v)
   until not v
 end
 
-local player = process.Process{ target = echo, daemon = true }
-player:start()
-pin(here)
+local player = beside(echo)
 measure(N, function()
   for i = 1, N do
     mine:send(i)

@@ -2,34 +2,25 @@
 -- that of one integer.
 
 local process = require "process"
-local measure = dofile "bench/measure.lua"
 
 local BATCH <const> = 100
 local N <const> = 1000 * BATCH
 
-local queue, go = process.Queue(), process.Queue()
+local queue, list = process.Queue(), {}
+for i = 1, BATCH do
+  list[i] = i
+end
 
 local function produce()
-  local list = {}
-  for i = 1, BATCH do
-    list[i] = i
-  end
-  while go:get() do
-    for _ = 1, N // BATCH do
-      queue:put_many(list)
-    end
+  for _ = 1, N // BATCH do
+    queue:put_many(list)
   end
 end
 
-local producer = process.Process{ target = produce, daemon = true }
-producer:start()
-measure(N, function()
-  go:put(true)
+dofile "bench/produce.lua"(N, produce, function()
   local taken = 0
   while taken < N do
     taken = taken + #queue:get_many(BATCH)
   end
   assert(taken == N)
 end)
-go:put(false)
-producer:join()

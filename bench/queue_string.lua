@@ -3,29 +3,21 @@
 -- one the queue is unbounded and may hold a whole batch.
 
 local process = require "process"
-local measure = dofile "bench/measure.lua"
 
 local N <const> = 64
 local SIZE <const> = 1 << 20
 
-local queue, go = process.Queue(tonumber(arg[1])), process.Queue()
+local queue = process.Queue(tonumber(arg[1]))
+local text = string.rep("x", SIZE)
 
 local function produce()
-  local text = string.rep("x", SIZE)
-  while go:get() do
-    for _ = 1, N do
-      queue:put(text)
-    end
+  for _ = 1, N do
+    queue:put(text)
   end
 end
 
-local producer = process.Process{ target = produce, daemon = true }
-producer:start()
-measure(N, function()
-  go:put(true)
+dofile "bench/produce.lua"(N, produce, function()
   for _ = 1, N do
     assert(#queue:get() == SIZE)
   end
 end)
-go:put(false)
-producer:join()
