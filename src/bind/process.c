@@ -14,7 +14,7 @@
 #include "bind/interrupt.h"
 #include "bind/module.h"
 #include "bind/process.h"
-#include "ds/queue_tasks.h"
+#include "ds/queue_taken.h"
 #include "proc/child.h"
 #include "proc/exit.h"
 #include "proc/fork.h"
@@ -288,7 +288,7 @@ static int process_join(lua_State *L) {
    and waits for the others; an interrupt raises. So does a deadlock, after the children were
    interrupted: nobody else can end it. */
 static int process_join_children(lua_State *L) {
-  mpl_queue_tasks_leave(!lua_toboolean(L, 1));
+  mpl_queue_taken_leave(!lua_toboolean(L, 1));
   fflush(NULL);
   enum mpl_status s;
   while ((s = mpl_exit_join_children()) == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);

@@ -4,7 +4,7 @@
 ** Values are encoded before the queue's lock is taken and decoded after it was released. Small ones
 ** pass through a buffer on the C stack; large ones, and those with references, are messages in
 ** shared memory, which the sender fills before and the receiver reads after. In a queue that keeps
-** account of its items (ds/queue_tasks.h) all are.
+** account of its items (ds/queue_taken.h) all are.
 */
 #include "bind/chores.h"
 #include "bind/queue.h"
@@ -16,7 +16,7 @@
 #include "bind/handle.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
-#include "ds/queue_tasks.h"
+#include "ds/queue_taken.h"
 #include "shm/message.h"
 #include "shm/super.h"
 
@@ -195,7 +195,7 @@ static int decode_protected(lua_State *L) {
 /* The value of a message that was got is there. */
 void mpl_queue_decoded(struct mpl_queue *q, mpl_off message) {
   if (q->kind != 0)
-    mpl_queue_task_decoded(message);
+    mpl_queue_taken_decoded(message);
   else
     mpl_content_drop(message);
 }
@@ -203,7 +203,7 @@ void mpl_queue_decoded(struct mpl_queue *q, mpl_off message) {
 /* There will never be one: the item is lost. */
 void mpl_queue_undecodable(struct mpl_queue *q, mpl_off message) {
   if (q->kind != 0)
-    mpl_queue_task_discard(q, message);
+    mpl_queue_taken_discard(q, message);
   else
     mpl_content_drop(message);
 }
@@ -214,7 +214,7 @@ void mpl_queue_give_back(struct mpl_queue *q, const struct mpl_queue_batch *batc
   struct mpl_piece piece = {batch->bytes + item->at, item->size};
   mpl_off message = item->message;
   if (q->kind != 0) {
-    mpl_queue_task_return(q, message);
+    mpl_queue_taken_return(q, message);
     return;
   }
   if (message == 0 && mpl_content_message(&piece, 1, piece.size, NULL, 0, &message) != MPL_OK)
@@ -237,7 +237,7 @@ static int push_item(lua_State *L, struct mpl_queue *q, struct mpl_queue_batch *
     mpl_codec_decode(L, batch->bytes + item->at, item->size, NULL, 0);
     return 1;
   }
-  uint64_t attempt = q->kind != 0 ? mpl_queue_task_attempt(item->message) : 1;
+  uint64_t attempt = q->kind != 0 ? mpl_queue_taken_attempt(item->message) : 1;
   lua_pushcfunction(L, decode_protected);
   lua_pushlightuserdata(L, batch);
   int status = lua_pcall(L, 1, 1, 0);
@@ -294,7 +294,7 @@ int mpl_queue_get_value(lua_State *L, struct mpl_queue *q, int64_t deadline) {
                          .timed_out = empty,
                          .deadline = deadline},
                   .q = q};
-  if (q->kind != 0) mpl_queue_tasks_next(q);
+  if (q->kind != 0) mpl_queue_taken_next(q);
   return mpl_chores_then(L, mpl_blocking_run(L, &g.op));
 }
 
@@ -339,7 +339,7 @@ static int queue_items(lua_State *L) {
 /* The size of the queue at 1, what comes back from dead processes counted. */
 static uint64_t size(lua_State *L) {
   struct mpl_queue *q = mpl_queue_self(L);
-  if (q->kind != 0) mpl_queue_tasks_refresh(q);
+  if (q->kind != 0) mpl_queue_taken_refresh(q);
   return mpl_queue_size(q);
 }
 

@@ -12,7 +12,7 @@
 #include "bind/interrupt.h"
 #include "bind/module.h"
 #include "bind/queue.h"
-#include "ds/queue_tasks.h"
+#include "ds/queue_taken.h"
 #include "shm/reflist.h"
 #include "shm/super.h"
 
@@ -235,7 +235,7 @@ struct get_many {
 /* Notes in the list's field `attempts` how often the item about to be appended was got, if it is
    not its first time. */
 static void note_attempt(lua_State *L, const struct get_many *g, mpl_off message) {
-  uint64_t attempt = g->q->kind != 0 ? mpl_queue_task_attempt(message) : 1;
+  uint64_t attempt = g->q->kind != 0 ? mpl_queue_taken_attempt(message) : 1;
   if (attempt == 1) return;
   luaL_getsubtable(L, 1, "attempts");
   lua_pushinteger(L, (lua_Integer)attempt);
@@ -348,7 +348,7 @@ int mpl_queue_get_many(lua_State *L) {
   g.batch.capacity = sizeof g.bytes;
   lua_newtable(L);
   set_length(L, 0);
-  mpl_queue_tasks_next(g.q);
+  mpl_queue_taken_next(g.q);
   return mpl_blocking_run(L, &g.op);
 }
 

@@ -17,7 +17,7 @@
 #include "bind/module.h"
 #include "bind/process.h"
 #include "ds/event.h"
-#include "ds/queue_tasks.h"
+#include "ds/queue_taken.h"
 #include "ds/tasks.h"
 #include "proc/child.h"
 #include "proc/signal.h"
@@ -65,7 +65,7 @@ static bool is_ready(struct wait *w, const struct thing *t) {
     case TASKS: return mpl_tasks_is_ready(t->tasks);
     case QUEUE:
       if (is_over(w, t->queue)) return true;
-      if (t->queue->kind != 0 && mpl_queue_tasks_refresh(t->queue))
+      if (t->queue->kind != 0 && mpl_queue_taken_refresh(t->queue))
         return mpl_queue_size(t->queue) > 0;
       return mpl_queue_is_ready(t->queue);
     case CHILD: return mpl_child_ended(t->child);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "ds/queue_tasks.h"
+#include "ds/queue_taken.h"
 #include "ds/section.h"
 #include "shm/message.h"
 #include "shm/recover.h"
@@ -280,13 +280,13 @@ static uint64_t available(struct mpl_queue *q, struct mpl_wait *w) {
 /* The same for a queue that keeps account: what dead processes had taken is looked for if somebody
    was cleaned up after since the last time, and before waiting. Fills *mine if there is
    something. */
-static enum mpl_status available_tasks(struct mpl_queue *q, struct mpl_wait *w, uint64_t *n,
-                                       struct mpl_taker **mine) {
-  bool looked = mpl_queue_tasks_look(q, false);
+static enum mpl_status available_or_lost(struct mpl_queue *q, struct mpl_wait *w, uint64_t *n,
+                                         struct mpl_taker **mine) {
+  bool looked = mpl_queue_taken_look(q, false);
   *n = available(q, w);
-  if (*n == 0 && !looked && mpl_queue_tasks_look(q, true)) *n = available(q, w);
+  if (*n == 0 && !looked && mpl_queue_taken_look(q, true)) *n = available(q, w);
   if (*n > 0) return mpl_queue_taker(q, mine);
-  mpl_queue_tasks_watch(q, w);
+  mpl_queue_taken_watch(q, w);
   return MPL_OK;
 }
 
@@ -309,7 +309,7 @@ enum mpl_status mpl_queue_get(struct mpl_queue *q, int max, struct mpl_queue_bat
   uint64_t n = 0;
   struct mpl_taker *mine = NULL;
   if (q->kind != 0 && state != MPL_QUEUE_EMPTIED)
-    s = available_tasks(q, w, &n, &mine);
+    s = available_or_lost(q, w, &n, &mine);
   else if (state != MPL_QUEUE_EMPTIED)
     n = available(q, w);
   mpl_off left = 0;
@@ -320,7 +320,7 @@ enum mpl_status mpl_queue_get(struct mpl_queue *q, int max, struct mpl_queue_bat
     mpl_store64_rlx(&q->getter, mpl_slot_ident(mpl_self));
     left = take_some(q, max, mine, out);
   } else if (s == MPL_OK) {
-    s = state == MPL_QUEUE_OPEN || mpl_queue_tasks_may_return(q) ? MPL_BLOCK : MPL_CLOSED;
+    s = state == MPL_QUEUE_OPEN || mpl_queue_taken_may_return(q) ? MPL_BLOCK : MPL_CLOSED;
   }
   mpl_robust_unlock(&q->get_lock);
   mpl_tx_wake_flush();
@@ -417,7 +417,7 @@ void mpl_queue_pass_on(struct mpl_queue *q, bool getter) {
 static void dismantle(void *body) {
   struct mpl_queue *q = body;
   drop_items(q);
-  mpl_queue_tasks_dismantle(q);
+  mpl_queue_taken_dismantle(q);
   mpl_off last = mpl_load64_rlx(&q->head); /* the tail as well: a new tail comes with an item */
   if (last == 0) return;
   mpl_tx_store(&q->head, 0);
@@ -437,7 +437,7 @@ static bool walk(void *body, bool (*visit)(void *arg, mpl_off block),
     front++;
   }
   if (front != mpl_load64_rlx(&q->front_count)) return false;
-  if (!mpl_queue_tasks_walk(q, visit, ref, arg)) return false;
+  if (!mpl_queue_taken_walk(q, visit, ref, arg)) return false;
   uint64_t n = mpl_load64_rlx(&q->put) - mpl_load64_rlx(&q->got) - front;
   mpl_off s = mpl_load64_rlx(&q->head);
   uint64_t at = mpl_load64_rlx(&q->head_at);

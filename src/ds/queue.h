@@ -17,7 +17,7 @@
 ** others.
 **
 ** A queue may keep account of what was got from it: all its items are messages, and those that were
-** got stay the queue's until they are finished. That half is in queue_tasks.h.
+** got stay the queue's until they are finished. That half is in queue_taken.h.
 */
 #ifndef MPL_DS_QUEUE_H
 #define MPL_DS_QUEUE_H
@@ -39,7 +39,7 @@
 #define MPL_QUEUE_MESSAGES 8
 
 /* Bits of `kind`. A queue that has one of them keeps account of what was got from it. */
-#define MPL_QUEUE_JOINABLE 1u /* only mpl_queue_task_done finishes an item */
+#define MPL_QUEUE_JOINABLE 1u /* only mpl_queue_taken_done finishes an item */
 #define MPL_QUEUE_REQUEUE 2u  /* an item whose taker died before it was finished is got again */
 
 enum mpl_queue_state { MPL_QUEUE_OPEN, MPL_QUEUE_SHUT, MPL_QUEUE_EMPTIED };

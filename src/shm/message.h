@@ -15,7 +15,7 @@
 
 struct mpl_message {
   mpl_a64 next;       /* for the structure that owns it */
-  mpl_a64 task;       /* the same; 0 in a new message (see ds/queue_tasks.h) */
+  mpl_a64 task;       /* the same; 0 in a new message (see ds/queue_taken.h) */
   uint64_t size;      /* of the bytes */
   uint64_t capacity;  /* for references */
   mpl_a64 holders;    /* owners; above 1 only changed under the object lock */

@@ -4,7 +4,7 @@
 */
 #include <sys/mman.h>
 
-#include "tasks.h"
+#include "takers.h"
 
 #define ITEMS 5
 
@@ -13,7 +13,7 @@ static struct mpl_queue *queue;
 static struct world_sum start;
 
 static void new_queue(uint64_t kind) {
-  queue = tasks_new(kind, &queue_id);
+  queue = takers_new(kind, &queue_id);
 }
 
 static void release_queue(void) {
@@ -54,107 +54,107 @@ static void begin_joinable(void) {
 
 static void counting(void) {
   begin_joinable();
-  CHECK(tasks_join(queue, 0) == MPL_OK && mpl_queue_task_done(queue) == MPL_MISUSE);
-  for (uint64_t i = 0; i < 100; i++) tasks_put(queue, i);
-  CHECK(tasks_join(queue, 0) == MPL_TIMEOUT && mpl_queue_task_done(queue) == MPL_MISUSE);
+  CHECK(takers_join(queue, 0) == MPL_OK && mpl_queue_taken_done(queue) == MPL_MISUSE);
+  for (uint64_t i = 0; i < 100; i++) takers_put(queue, i);
+  CHECK(takers_join(queue, 0) == MPL_TIMEOUT && mpl_queue_taken_done(queue) == MPL_MISUSE);
   for (uint64_t i = 0; i < 100; i++) {
-    tasks_take_number(queue, i, 1);
+    takers_take_number(queue, i, 1);
     WORLD_WHOLE();
-    CHECK(tasks_join(queue, 0) == MPL_TIMEOUT && tasks_unfinished(queue) == 100 - i);
-    CHECK(mpl_queue_task_done(queue) == MPL_OK && mpl_queue_task_done(queue) == MPL_MISUSE);
+    CHECK(takers_join(queue, 0) == MPL_TIMEOUT && takers_unfinished(queue) == 100 - i);
+    CHECK(mpl_queue_taken_done(queue) == MPL_OK && mpl_queue_taken_done(queue) == MPL_MISUSE);
   }
-  CHECK(tasks_join(queue, 0) == MPL_OK && tasks_unfinished(queue) == 0);
+  CHECK(takers_join(queue, 0) == MPL_OK && takers_unfinished(queue) == 0);
   end();
 }
 
 /* Finished in the order in which they were taken; what is being decoded is not finished. */
 static void oldest_first(void) {
   begin_joinable();
-  for (uint64_t i = 0; i < 3; i++) tasks_put(queue, i);
+  for (uint64_t i = 0; i < 3; i++) takers_put(queue, i);
   mpl_off message[3];
-  for (int i = 0; i < 3; i++) message[i] = tasks_take(queue);
-  CHECK(mpl_queue_task_done(queue) == MPL_MISUSE);
-  mpl_queue_task_decoded(message[1]);
-  CHECK(mpl_queue_task_done(queue) == MPL_OK && mpl_queue_task_done(queue) == MPL_MISUSE);
-  CHECK(tasks_number_of(message[0]) == 0 && tasks_number_of(message[2]) == 2);
-  mpl_queue_task_decoded(message[2]);
-  mpl_queue_task_decoded(message[0]);
-  CHECK(mpl_queue_task_done(queue) == MPL_OK && tasks_number_of(message[2]) == 2);
-  CHECK(mpl_queue_task_done(queue) == MPL_OK && tasks_join(queue, 0) == MPL_OK);
+  for (int i = 0; i < 3; i++) message[i] = takers_take(queue);
+  CHECK(mpl_queue_taken_done(queue) == MPL_MISUSE);
+  mpl_queue_taken_decoded(message[1]);
+  CHECK(mpl_queue_taken_done(queue) == MPL_OK && mpl_queue_taken_done(queue) == MPL_MISUSE);
+  CHECK(takers_number_of(message[0]) == 0 && takers_number_of(message[2]) == 2);
+  mpl_queue_taken_decoded(message[2]);
+  mpl_queue_taken_decoded(message[0]);
+  CHECK(mpl_queue_taken_done(queue) == MPL_OK && takers_number_of(message[2]) == 2);
+  CHECK(mpl_queue_taken_done(queue) == MPL_OK && takers_join(queue, 0) == MPL_OK);
   end();
 }
 
 static void batches(void) {
   begin_joinable();
-  for (uint64_t i = 0; i < 100; i++) tasks_put(queue, i);
+  for (uint64_t i = 0; i < 100; i++) takers_put(queue, i);
   for (uint64_t i = 0; i < 100;) {
-    CHECK(world_get(queue, MPL_QUEUE_BATCH, &tasks_got, 0) == MPL_OK);
-    for (int k = 0; k < tasks_got.batch.n; k++, i++) {
-      CHECK(tasks_number_of(tasks_got.batch.item[k].message) == i);
-      mpl_queue_task_decoded(tasks_got.batch.item[k].message);
+    CHECK(world_get(queue, MPL_QUEUE_BATCH, &takers_got, 0) == MPL_OK);
+    for (int k = 0; k < takers_got.batch.n; k++, i++) {
+      CHECK(takers_number_of(takers_got.batch.item[k].message) == i);
+      mpl_queue_taken_decoded(takers_got.batch.item[k].message);
     }
     WORLD_WHOLE();
   }
-  for (uint64_t i = 0; i < 100; i++) CHECK(mpl_queue_task_done(queue) == MPL_OK);
-  CHECK(tasks_join(queue, 0) == MPL_OK);
+  for (uint64_t i = 0; i < 100; i++) CHECK(mpl_queue_taken_done(queue) == MPL_OK);
+  CHECK(takers_join(queue, 0) == MPL_OK);
   end();
 }
 
 /* What could not be decoded comes again as if for the first time, or is finished. */
 static void undecodable(void) {
   begin_joinable();
-  for (uint64_t i = 0; i < 4; i++) tasks_put(queue, i);
-  tasks_take_number(queue, 0, 1);
-  mpl_off one = tasks_take(queue), two = tasks_take(queue);
-  mpl_queue_task_return(queue, two);
-  mpl_queue_task_return(queue, one);
+  for (uint64_t i = 0; i < 4; i++) takers_put(queue, i);
+  takers_take_number(queue, 0, 1);
+  mpl_off one = takers_take(queue), two = takers_take(queue);
+  mpl_queue_taken_return(queue, two);
+  mpl_queue_taken_return(queue, one);
   WORLD_WHOLE();
   CHECK(mpl_queue_size(queue) == 3);
-  tasks_take_number(queue, 1, 1);
-  mpl_queue_task_discard(queue, tasks_take(queue));
+  takers_take_number(queue, 1, 1);
+  mpl_queue_taken_discard(queue, takers_take(queue));
   WORLD_WHOLE();
-  CHECK(tasks_unfinished(queue) == 3);
-  tasks_take_number(queue, 3, 1);
-  for (int i = 0; i < 3; i++) CHECK(mpl_queue_task_done(queue) == MPL_OK);
-  CHECK(tasks_join(queue, 0) == MPL_OK);
+  CHECK(takers_unfinished(queue) == 3);
+  takers_take_number(queue, 3, 1);
+  for (int i = 0; i < 3; i++) CHECK(mpl_queue_taken_done(queue) == MPL_OK);
+  CHECK(takers_join(queue, 0) == MPL_OK);
   end();
 }
 
 /* In a queue that is not joinable an item is finished when its taker asks for the next one. */
 static void finished_by_asking(void) {
   begin(MPL_QUEUE_REQUEUE);
-  for (uint64_t i = 0; i < 4; i++) tasks_put(queue, i);
-  tasks_take_number(queue, 0, 1);
-  mpl_off message = tasks_take(queue);
-  mpl_queue_tasks_next(queue);
-  CHECK(tasks_unfinished(queue) == 3); /* but not what is being decoded */
-  mpl_queue_task_decoded(message);
-  mpl_queue_tasks_next(queue);
-  CHECK(tasks_unfinished(queue) == 2);
-  tasks_take_number(queue, 2, 1);
-  CHECK(mpl_queue_task_done(queue) == MPL_OK && mpl_queue_task_done(queue) == MPL_MISUSE);
-  tasks_take_number(queue, 3, 1);
-  mpl_queue_tasks_leave(true);
-  CHECK(tasks_unfinished(queue) == 0);
-  tasks_put(queue, 4);
-  tasks_take_number(queue, 4, 1);
-  mpl_queue_tasks_leave(false);
-  tasks_take_number(queue, 4, 2);
+  for (uint64_t i = 0; i < 4; i++) takers_put(queue, i);
+  takers_take_number(queue, 0, 1);
+  mpl_off message = takers_take(queue);
+  mpl_queue_taken_next(queue);
+  CHECK(takers_unfinished(queue) == 3); /* but not what is being decoded */
+  mpl_queue_taken_decoded(message);
+  mpl_queue_taken_next(queue);
+  CHECK(takers_unfinished(queue) == 2);
+  takers_take_number(queue, 2, 1);
+  CHECK(mpl_queue_taken_done(queue) == MPL_OK && mpl_queue_taken_done(queue) == MPL_MISUSE);
+  takers_take_number(queue, 3, 1);
+  mpl_queue_taken_leave(true);
+  CHECK(takers_unfinished(queue) == 0);
+  takers_put(queue, 4);
+  takers_take_number(queue, 4, 1);
+  mpl_queue_taken_leave(false);
+  takers_take_number(queue, 4, 2);
   end();
 }
 
 static void shutting_down(void) {
   begin_joinable();
-  for (uint64_t i = 0; i < 4; i++) tasks_put(queue, i);
-  tasks_take_number(queue, 0, 1);
+  for (uint64_t i = 0; i < 4; i++) takers_put(queue, i);
+  takers_take_number(queue, 0, 1);
   CHECK(mpl_queue_shutdown(queue, false) == MPL_OK);
-  tasks_take_number(queue, 1, 1);
+  takers_take_number(queue, 1, 1);
   CHECK(mpl_queue_shutdown(queue, true) == MPL_OK);
-  CHECK(world_get(queue, 1, &tasks_got, 0) == MPL_CLOSED);
-  CHECK(tasks_unfinished(queue) == 2 && tasks_join(queue, 0) == MPL_TIMEOUT);
+  CHECK(world_get(queue, 1, &takers_got, 0) == MPL_CLOSED);
+  CHECK(takers_unfinished(queue) == 2 && takers_join(queue, 0) == MPL_TIMEOUT);
   WORLD_WHOLE();
-  CHECK(mpl_queue_task_done(queue) == MPL_OK && mpl_queue_task_done(queue) == MPL_OK);
-  CHECK(tasks_join(queue, 0) == MPL_OK);
+  CHECK(mpl_queue_taken_done(queue) == MPL_OK && mpl_queue_taken_done(queue) == MPL_OK);
+  CHECK(takers_join(queue, 0) == MPL_OK);
   end();
 }
 
@@ -174,10 +174,10 @@ static void out_of_memory(void) {
   CHECK(n > 100);
   WORLD_WHOLE();
   for (uint64_t i = 0; i < n; i++) {
-    mpl_queue_task_decoded(tasks_take(queue));
-    CHECK(mpl_queue_task_done(queue) == MPL_OK);
+    mpl_queue_taken_decoded(takers_take(queue));
+    CHECK(mpl_queue_taken_done(queue) == MPL_OK);
   }
-  CHECK(tasks_join(queue, 0) == MPL_OK);
+  CHECK(takers_join(queue, 0) == MPL_OK);
   WORLD_WHOLE();
   release_queue();
   WORLD_WHOLE();
@@ -195,8 +195,8 @@ static void spoilt(mpl_a64 *word, uint64_t value) {
 
 static void checker(void) {
   begin_joinable();
-  for (uint64_t i = 0; i < 3; i++) tasks_put(queue, i);
-  for (uint64_t i = 0; i < 2; i++) tasks_take_number(queue, i, 1);
+  for (uint64_t i = 0; i < 3; i++) takers_put(queue, i);
+  for (uint64_t i = 0; i < 2; i++) takers_take_number(queue, i, 1);
   struct mpl_taker *t = MPL_AT(struct mpl_taker, mpl_load64_rlx(&queue->takers));
   spoilt(&queue->finished, 1);
   spoilt(&queue->takers, 0);
@@ -216,23 +216,23 @@ static void checker(void) {
    first. */
 static void requeued(bool noticed) {
   begin_joinable();
-  for (uint64_t i = 0; i < ITEMS; i++) tasks_put(queue, i);
-  tasks_bereave(queue, 2, noticed);
-  CHECK(tasks_join(queue, 0) == MPL_TIMEOUT && mpl_queue_size(queue) == ITEMS);
+  for (uint64_t i = 0; i < ITEMS; i++) takers_put(queue, i);
+  takers_bereave(queue, 2, noticed);
+  CHECK(takers_join(queue, 0) == MPL_TIMEOUT && mpl_queue_size(queue) == ITEMS);
   WORLD_WHOLE();
-  for (uint64_t i = 0; i < ITEMS; i++) tasks_take_number(queue, i, i < 2 ? 2 : 1);
-  mpl_queue_tasks_leave(false);
+  for (uint64_t i = 0; i < ITEMS; i++) takers_take_number(queue, i, i < 2 ? 2 : 1);
+  mpl_queue_taken_leave(false);
   CHECK(mpl_queue_size(queue) == ITEMS);
-  tasks_bereave(queue, 1, noticed);
-  mpl_queue_tasks_refresh(queue);
-  tasks_take_number(queue, 0, 4);
-  tasks_bereave(queue, ITEMS - 1, noticed);
-  CHECK(mpl_queue_task_done(queue) == MPL_OK && mpl_queue_task_done(queue) == MPL_MISUSE);
+  takers_bereave(queue, 1, noticed);
+  mpl_queue_taken_refresh(queue);
+  takers_take_number(queue, 0, 4);
+  takers_bereave(queue, ITEMS - 1, noticed);
+  CHECK(mpl_queue_taken_done(queue) == MPL_OK && mpl_queue_taken_done(queue) == MPL_MISUSE);
   for (uint64_t i = 1; i < ITEMS; i++) {
-    tasks_take_number(queue, i, i < 2 ? 4 : 3);
-    CHECK(mpl_queue_task_done(queue) == MPL_OK);
+    takers_take_number(queue, i, i < 2 ? 4 : 3);
+    CHECK(mpl_queue_taken_done(queue) == MPL_OK);
   }
-  CHECK(tasks_join(queue, 0) == MPL_OK);
+  CHECK(takers_join(queue, 0) == MPL_OK);
   mpl_recover_all();
   mpl_child_reap();
   end();
@@ -249,35 +249,35 @@ static void requeued_at_once(void) {
 /* Also while the queue is never empty. */
 static void requeued_in_time(void) {
   begin_joinable();
-  tasks_put(queue, 0);
-  tasks_bereave(queue, 1, true);
-  tasks_put(queue, 1);
-  tasks_take_number(queue, 0, 2);
-  tasks_take_number(queue, 1, 1);
+  takers_put(queue, 0);
+  takers_bereave(queue, 1, true);
+  takers_put(queue, 1);
+  takers_take_number(queue, 0, 2);
+  takers_take_number(queue, 1, 1);
   end();
 }
 
 static void dropped(void) {
   begin(MPL_QUEUE_JOINABLE);
-  for (uint64_t i = 0; i < ITEMS; i++) tasks_put(queue, i);
-  tasks_bereave(queue, 2, true);
+  for (uint64_t i = 0; i < ITEMS; i++) takers_put(queue, i);
+  takers_bereave(queue, 2, true);
   for (uint64_t i = 2; i < ITEMS; i++) {
-    CHECK(tasks_join(queue, 0) == MPL_TIMEOUT);
-    tasks_take_number(queue, i, 1);
-    CHECK(mpl_queue_task_done(queue) == MPL_OK);
+    CHECK(takers_join(queue, 0) == MPL_TIMEOUT);
+    takers_take_number(queue, i, 1);
+    CHECK(mpl_queue_taken_done(queue) == MPL_OK);
   }
-  CHECK(tasks_join(queue, 0) == MPL_OK && mpl_queue_task_done(queue) == MPL_MISUSE);
+  CHECK(takers_join(queue, 0) == MPL_OK && mpl_queue_taken_done(queue) == MPL_MISUSE);
   end();
 }
 
 static void take_one(void *arg) {
-  tasks_take_number(queue, *(uint64_t *)arg, 2);
-  CHECK(mpl_queue_task_done(queue) == MPL_OK);
+  takers_take_number(queue, *(uint64_t *)arg, 2);
+  CHECK(mpl_queue_taken_done(queue) == MPL_OK);
 }
 
 static void wait_for_all(void *arg) {
   (void)arg;
-  CHECK(tasks_join(queue, world_deadline()) == MPL_OK);
+  CHECK(takers_join(queue, world_deadline()) == MPL_OK);
 }
 
 /* A process takes n items and keeps them. */
@@ -288,7 +288,7 @@ static struct mpl_child *hold(uint64_t n) {
   struct mpl_child *taker;
   CHECK(mpl_fork("test", MPL_FORK_CHILD, &taker) == MPL_OK);
   if (taker == NULL) {
-    tasks_take_some(&(struct tasks_taker){queue, n});
+    takers_take_some(&(struct takers_taker){queue, n});
     CHECK(write(gate[1], "x", 1) == 1);
     for (;;) pause();
   }
@@ -302,13 +302,13 @@ static void waking(void) {
   struct mpl_child *getter, *joiner;
   uint64_t number = 0;
   begin_joinable();
-  tasks_put(queue, number);
+  takers_put(queue, number);
   struct mpl_ec *deaths = &mpl_super()->died;
-  tasks_bereave(queue, 1, false);
+  takers_bereave(queue, 1, false);
   getter = world_start(take_one, &number);
   joiner = world_start(wait_for_all, NULL);
   CHECK(world_join(getter) == 0 && world_join(joiner) == 0);
-  tasks_put(queue, ++number);
+  takers_put(queue, ++number);
   struct mpl_child *taker = hold(1);
   getter = world_start(take_one, &number);
   joiner = world_start(wait_for_all, NULL);
@@ -324,17 +324,17 @@ static void waking(void) {
 /* A getter waits as long as an item may come back to a queue that was shut down. */
 static void shut_down_with_items_out(void) {
   begin_joinable();
-  tasks_put(queue, 0);
-  tasks_take_number(queue, 0, 1);
+  takers_put(queue, 0);
+  takers_take_number(queue, 0, 1);
   CHECK(mpl_queue_shutdown(queue, false) == MPL_OK);
-  CHECK(world_get(queue, 1, &tasks_got, 0) == MPL_CLOSED); /* the caller's own is none */
-  mpl_queue_tasks_leave(false);
+  CHECK(world_get(queue, 1, &takers_got, 0) == MPL_CLOSED); /* the caller's own is none */
+  mpl_queue_taken_leave(false);
   struct mpl_child *taker = hold(1);
-  CHECK(world_get(queue, 1, &tasks_got, mpl_os_now() + WORLD_MS) == MPL_TIMEOUT);
+  CHECK(world_get(queue, 1, &takers_got, mpl_os_now() + WORLD_MS) == MPL_TIMEOUT);
   CHECK(kill(taker->pid, SIGKILL) == 0);
-  tasks_take_number(queue, 0, 3);
+  takers_take_number(queue, 0, 3);
   CHECK(world_join(taker) == -SIGKILL);
-  CHECK(mpl_queue_task_done(queue) == MPL_OK && world_get(queue, 1, &tasks_got, 0) == MPL_CLOSED);
+  CHECK(mpl_queue_taken_done(queue) == MPL_OK && world_get(queue, 1, &takers_got, 0) == MPL_CLOSED);
   mpl_recover_all();
   mpl_child_reap();
   end();
@@ -351,13 +351,13 @@ static mpl_a64 *seen; /* by number */
 static void work(void *arg) {
   (void)arg;
   for (;;) {
-    mpl_off message = tasks_take(queue);
-    uint64_t number = tasks_number_of(message);
+    mpl_off message = takers_take(queue);
+    uint64_t number = takers_number_of(message);
     CHECK(number < CROWD_ITEMS);
-    mpl_queue_task_decoded(message);
+    mpl_queue_taken_decoded(message);
     mpl_add64_ar(&seen[number], 1);
     usleep(20);
-    CHECK(mpl_queue_task_done(queue) == MPL_OK);
+    CHECK(mpl_queue_taken_done(queue) == MPL_OK);
   }
 }
 
@@ -368,9 +368,9 @@ static void crowd(void) {
   seen = mmap(NULL, CROWD_ITEMS * sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
               -1, 0);
   CHECK(seen != MAP_FAILED);
-  for (uint64_t i = 0; i < CROWD_ITEMS; i++) tasks_put(queue, i);
+  for (uint64_t i = 0; i < CROWD_ITEMS; i++) takers_put(queue, i);
   for (int i = 0; i < WORKERS; i++) worker[i] = world_start(work, NULL);
-  while (tasks_join(queue, mpl_os_now() + 200000 + 97000 * (victim % 7)) == MPL_TIMEOUT) {
+  while (takers_join(queue, mpl_os_now() + 200000 + 97000 * (victim % 7)) == MPL_TIMEOUT) {
     int i = (int)(victim++ * 5 % WORKERS);
     CHECK(kill(worker[i]->pid, SIGKILL) == 0 && world_join(worker[i]) == -SIGKILL);
     worker[i] = world_start(work, NULL);
@@ -378,7 +378,7 @@ static void crowd(void) {
   }
   for (int i = 0; i < WORKERS; i++)
     CHECK(kill(worker[i]->pid, SIGKILL) == 0 && world_join(worker[i]) == -SIGKILL);
-  CHECK(tasks_unfinished(queue) == 0 && tasks_join(queue, 0) == MPL_OK);
+  CHECK(takers_unfinished(queue) == 0 && takers_join(queue, 0) == MPL_OK);
   CHECK(mpl_queue_size(queue) == 0);
   uint64_t again = 0;
   for (int i = 0; i < CROWD_ITEMS; i++) {

@@ -2,16 +2,16 @@
 ** What the tests of queues that keep account of their items have in common: putting numbers, taking
 ** and finishing them, and takers that are killed.
 */
-#ifndef MPL_TEST_TASKS_H
-#define MPL_TEST_TASKS_H
+#ifndef MPL_TEST_TAKERS_H
+#define MPL_TEST_TAKERS_H
 
-#include "ds/queue_tasks.h"
+#include "ds/queue_taken.h"
 #include "world.h"
 
-static struct world_batch tasks_got;
+static struct world_batch takers_got;
 
 /* A queue of this kind; the caller holds a reference. */
-static inline struct mpl_queue *tasks_new(uint64_t kind, uint64_t *id) {
+static inline struct mpl_queue *takers_new(uint64_t kind, uint64_t *id) {
   enum mpl_object_type type =
       (kind & MPL_QUEUE_JOINABLE) != 0 ? MPL_TYPE_JOINABLE_QUEUE : MPL_TYPE_QUEUE;
   CHECK(mpl_queue_new_as(type, 0, kind, id) == MPL_OK);
@@ -21,7 +21,7 @@ static inline struct mpl_queue *tasks_new(uint64_t kind, uint64_t *id) {
 }
 
 /* Puts a number, as the message that this kind of queue wants, with a reference to a lock. */
-static inline void tasks_put_with(struct mpl_queue *q, uint64_t number, uint64_t lock) {
+static inline void takers_put_with(struct mpl_queue *q, uint64_t number, uint64_t lock) {
   mpl_off message;
   CHECK(mpl_message_new(sizeof number, 1, &message) == MPL_OK);
   memcpy(mpl_message_data(message), &number, sizeof number);
@@ -30,14 +30,14 @@ static inline void tasks_put_with(struct mpl_queue *q, uint64_t number, uint64_t
 }
 
 /* The same with a lock that only the message refers to. */
-static inline void tasks_put(struct mpl_queue *q, uint64_t number) {
+static inline void takers_put(struct mpl_queue *q, uint64_t number) {
   uint64_t lock;
   CHECK(mpl_lock_new(&lock) == MPL_OK);
-  tasks_put_with(q, number, lock);
+  takers_put_with(q, number, lock);
   mpl_reflist_release(lock);
 }
 
-static inline uint64_t tasks_number_of(mpl_off message) {
+static inline uint64_t takers_number_of(mpl_off message) {
   uint64_t number;
   CHECK(mpl_message_at(message)->size == sizeof number);
   memcpy(&number, mpl_message_data(message), sizeof number);
@@ -46,20 +46,20 @@ static inline uint64_t tasks_number_of(mpl_off message) {
 }
 
 /* Takes an item and begins to decode it. */
-static inline mpl_off tasks_take(struct mpl_queue *q) {
-  CHECK(world_get(q, 1, &tasks_got, world_deadline()) == MPL_OK && tasks_got.batch.n == 1);
-  CHECK(tasks_got.batch.item[0].message != 0);
-  return tasks_got.batch.item[0].message;
+static inline mpl_off takers_take(struct mpl_queue *q) {
+  CHECK(world_get(q, 1, &takers_got, world_deadline()) == MPL_OK && takers_got.batch.n == 1);
+  CHECK(takers_got.batch.item[0].message != 0);
+  return takers_got.batch.item[0].message;
 }
 
 /* Takes an item and decodes it. It must be this one. */
-static inline void tasks_take_number(struct mpl_queue *q, uint64_t number, uint64_t attempt) {
-  mpl_off message = tasks_take(q);
-  CHECK(tasks_number_of(message) == number && mpl_queue_task_attempt(message) == attempt);
-  mpl_queue_task_decoded(message);
+static inline void takers_take_number(struct mpl_queue *q, uint64_t number, uint64_t attempt) {
+  mpl_off message = takers_take(q);
+  CHECK(takers_number_of(message) == number && mpl_queue_taken_attempt(message) == attempt);
+  mpl_queue_taken_decoded(message);
 }
 
-static inline enum mpl_status tasks_join(struct mpl_queue *q, int64_t deadline) {
+static inline enum mpl_status takers_join(struct mpl_queue *q, int64_t deadline) {
   struct mpl_wait w = MPL_WAIT_INIT;
   enum mpl_status s;
   while ((s = mpl_queue_join_try(q, &w, deadline)) == MPL_BLOCK &&
@@ -68,7 +68,7 @@ static inline enum mpl_status tasks_join(struct mpl_queue *q, int64_t deadline) 
   return s;
 }
 
-static inline uint64_t tasks_unfinished(const struct mpl_queue *q) {
+static inline uint64_t takers_unfinished(const struct mpl_queue *q) {
   return mpl_load64_rlx(&q->put) - mpl_load64_rlx(&q->finished);
 }
 
@@ -76,24 +76,24 @@ static inline uint64_t tasks_unfinished(const struct mpl_queue *q) {
 ** Takers that are killed
 */
 
-struct tasks_taker {
+struct takers_taker {
   struct mpl_queue *queue;
   uint64_t n; /* items that it takes */
 };
 
-static inline void tasks_take_some(const struct tasks_taker *taker) {
-  for (uint64_t i = 0; i < taker->n; i++) mpl_queue_task_decoded(tasks_take(taker->queue));
+static inline void takers_take_some(const struct takers_taker *taker) {
+  for (uint64_t i = 0; i < taker->n; i++) mpl_queue_taken_decoded(takers_take(taker->queue));
 }
 
-static inline void tasks_take_and_die(void *arg) {
-  tasks_take_some(arg);
+static inline void takers_take_and_die(void *arg) {
+  takers_take_some(arg);
   kill(getpid(), SIGKILL);
 }
 
 /* A process takes n items and is killed. Who dies is noticed now, or later. */
-static inline void tasks_bereave(struct mpl_queue *q, uint64_t n, bool noticed) {
-  struct tasks_taker taker = {q, n};
-  struct mpl_child *child = world_start(tasks_take_and_die, &taker);
+static inline void takers_bereave(struct mpl_queue *q, uint64_t n, bool noticed) {
+  struct takers_taker taker = {q, n};
+  struct mpl_child *child = world_start(takers_take_and_die, &taker);
   if (noticed) {
     CHECK(world_join(child) == -SIGKILL);
     return;

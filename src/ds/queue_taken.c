@@ -1,7 +1,7 @@
 /*
-** Items in progress: see queue_tasks.h.
+** Items in progress: see queue_taken.h.
 */
-#include "ds/queue_tasks.h"
+#include "ds/queue_taken.h"
 
 #include "ds/section.h"
 #include "shm/reflist.h"
@@ -209,7 +209,7 @@ static void bereave(struct mpl_queue *q, mpl_a64 *link, mpl_off taker) {
 /* Looks for dead takers if somebody was cleaned up after since the last look, or `anyway`. Says
    whether it did. The caller calls mpl_tx_wake_flush and mpl_object_bury after it has released the
    lock. */
-bool mpl_queue_tasks_look(struct mpl_queue *q, bool anyway) {
+bool mpl_queue_taken_look(struct mpl_queue *q, bool anyway) {
   uint64_t deaths = mpl_load64_acq(&mpl_super()->recovered);
   if (!anyway && deaths == q->deaths_seen) return false;
   q->deaths_seen = deaths;
@@ -245,7 +245,7 @@ static const struct mpl_taker *other_taker(const struct mpl_queue *q) {
 
 /* Adds to a wait that it ends when a process dies: one taker is watched, the deaths of all others
    are seen when somebody has noticed them. */
-void mpl_queue_tasks_watch(struct mpl_queue *q, struct mpl_wait *w) {
+void mpl_queue_taken_watch(struct mpl_queue *q, struct mpl_wait *w) {
   const struct mpl_taker *t = other_taker(q);
   w->deaths = true;
   w->mortal = t != NULL;
@@ -253,17 +253,17 @@ void mpl_queue_tasks_watch(struct mpl_queue *q, struct mpl_wait *w) {
 }
 
 /* Whether an item may still come back to the queue, which was shut down: somebody else has it. */
-bool mpl_queue_tasks_may_return(struct mpl_queue *q) {
+bool mpl_queue_taken_may_return(struct mpl_queue *q) {
   return (q->kind & MPL_QUEUE_REQUEUE) != 0 && mpl_load64_acq(&q->state) == MPL_QUEUE_SHUT &&
          other_taker(q) != NULL;
 }
 
 /* Looks for dead takers, so that the size of the queue is what it should be. Where the lock is not
    to be had it is as it is. Whether items may still come back to a queue that was shut down. */
-bool mpl_queue_tasks_refresh(struct mpl_queue *q) {
+bool mpl_queue_taken_refresh(struct mpl_queue *q) {
   if (mpl_section_enter(&q->get_lock, 0) != MPL_OK) return false;
-  mpl_queue_tasks_look(q, true);
-  bool may_return = mpl_queue_tasks_may_return(q);
+  mpl_queue_taken_look(q, true);
+  bool may_return = mpl_queue_taken_may_return(q);
   leave_section(q);
   drop(0);
   return may_return;
@@ -274,7 +274,7 @@ bool mpl_queue_tasks_refresh(struct mpl_queue *q) {
 */
 
 /* An item that was got has been decoded: from now on it can be finished, by others too. */
-void mpl_queue_task_decoded(mpl_off message) {
+void mpl_queue_taken_decoded(mpl_off message) {
   mpl_a64 *task = &mpl_message_at(message)->task;
   mpl_store64_rel(task, mpl_load64_rlx(task) & ~DECODING);
 }
@@ -292,7 +292,7 @@ static mpl_off before_of(const struct mpl_taker *t, mpl_off message) {
 
 /* Gives an item that could not be decoded back: it is the next one to be got, as if it had not been
    got. */
-void mpl_queue_task_return(struct mpl_queue *q, mpl_off message) {
+void mpl_queue_taken_return(struct mpl_queue *q, mpl_off message) {
   struct mpl_message *m = mpl_message_at(message);
   if (mpl_robust_lock(&q->get_lock) == MPL_DAMAGED) return;
   struct mpl_taker *t = mine(q);
@@ -308,7 +308,7 @@ void mpl_queue_task_return(struct mpl_queue *q, mpl_off message) {
 }
 
 /* Finishes an item that cannot be decoded at all. */
-void mpl_queue_task_discard(struct mpl_queue *q, mpl_off message) {
+void mpl_queue_taken_discard(struct mpl_queue *q, mpl_off message) {
   if (mpl_robust_lock(&q->get_lock) == MPL_DAMAGED) return;
   struct mpl_taker *t = mine(q);
   tell_of_end(q);
@@ -320,13 +320,13 @@ void mpl_queue_task_discard(struct mpl_queue *q, mpl_off message) {
 /* Finishes the oldest item that the caller has got and not finished; if there is none, and the
    queue is joinable, one of another process, the oldest of that. MPL_OK; MPL_MISUSE if there is
    none at all; MPL_SIGNAL, MPL_DAMAGED. */
-enum mpl_status mpl_queue_task_done(struct mpl_queue *q) {
+enum mpl_status mpl_queue_taken_done(struct mpl_queue *q) {
   enum mpl_status s = mpl_section_enter(&q->get_lock, MPL_NEVER);
   if (s != MPL_OK) return s;
   struct mpl_taker *t = mine(q);
   mpl_off before = 0, message = t == NULL ? 0 : oldest(t, &before);
   if (message == 0 && (q->kind & MPL_QUEUE_JOINABLE) != 0) {
-    mpl_queue_tasks_look(q, true);
+    mpl_queue_taken_look(q, true);
     mpl_off taker = mpl_load64_rlx(&q->takers);
     while (taker != 0 && (message = oldest(t = taker_at(taker), &before)) == 0)
       taker = mpl_load64_rlx(&t->next);
@@ -342,7 +342,7 @@ enum mpl_status mpl_queue_task_done(struct mpl_queue *q) {
 
 /* The caller asks for its next item: if the queue keeps account and nobody needs to say when an
    item is finished, those that it has got before are. */
-void mpl_queue_tasks_next(struct mpl_queue *q) {
+void mpl_queue_taken_next(struct mpl_queue *q) {
   struct mpl_taker *t = q->kind == MPL_QUEUE_REQUEUE ? mine(q) : NULL;
   while (t != NULL && mpl_load64_rlx(&t->count) > 0) {
     if (mpl_robust_lock(&q->get_lock) == MPL_DAMAGED) return;
@@ -359,14 +359,14 @@ void mpl_queue_tasks_next(struct mpl_queue *q) {
 
 /* The caller ends: its items are finished, if it says so and nobody else says when they are; else
    they go where those of the dead go, without waiting for that. */
-void mpl_queue_tasks_leave(bool finished) {
+void mpl_queue_taken_leave(bool finished) {
   own_place(0); /* forgets those of the parent */
   for (size_t i = 0; i < own.n; i++) {
     uint64_t id = own.place[i].queue;
     enum mpl_object_type type = mpl_object_type_of(id);
     if (id == 0 || type == MPL_TYPE_NONE || mpl_object_retain(id) != MPL_OK) continue;
     struct mpl_queue *q = mpl_object_body(id, type);
-    if (finished) mpl_queue_tasks_next(q);
+    if (finished) mpl_queue_taken_next(q);
     if (mpl_robust_lock(&q->get_lock) != MPL_DAMAGED) {
       mpl_a64 *link = &q->takers;
       while (mpl_load64_rlx(link) != own.place[i].taker)
@@ -391,7 +391,7 @@ void mpl_queue_tasks_leave(bool finished) {
 enum mpl_status mpl_queue_join_try(struct mpl_queue *q, struct mpl_wait *w, int64_t deadline) {
   enum mpl_status s = mpl_section_enter(&q->get_lock, deadline);
   if (s != MPL_OK) return s;
-  mpl_queue_tasks_look(q, true);
+  mpl_queue_taken_look(q, true);
   uint64_t finished = mpl_load64_rlx(&q->finished);
   if (mpl_load64_acq(&q->put) != finished) {
     s = MPL_BLOCK;
@@ -401,7 +401,7 @@ enum mpl_status mpl_queue_join_try(struct mpl_queue *q, struct mpl_wait *w, int6
     w->watch = &q->finished;
     w->seen = finished;
     w->peer = 0;
-    mpl_queue_tasks_watch(q, w);
+    mpl_queue_taken_watch(q, w);
   }
   leave_section(q);
   drop(0);
@@ -413,7 +413,7 @@ enum mpl_status mpl_queue_join_try(struct mpl_queue *q, struct mpl_wait *w, int6
 */
 
 /* Nobody else reaches the queue any more. */
-void mpl_queue_tasks_dismantle(struct mpl_queue *q) {
+void mpl_queue_taken_dismantle(struct mpl_queue *q) {
   mpl_off taker, message;
   while ((taker = mpl_load64_rlx(&q->takers)) != 0) {
     struct mpl_taker *t = taker_at(taker);
@@ -441,7 +441,7 @@ static bool walk_taker(struct mpl_taker *t, bool (*visit)(void *arg, mpl_off blo
 }
 
 /* For the checker: each taker's list is whole, and what was got is finished or in progress. */
-bool mpl_queue_tasks_walk(struct mpl_queue *q, bool (*visit)(void *arg, mpl_off block),
+bool mpl_queue_taken_walk(struct mpl_queue *q, bool (*visit)(void *arg, mpl_off block),
                           bool (*ref)(void *arg, uint64_t id), void *arg) {
   uint64_t in_progress = 0;
   bool spare = false;

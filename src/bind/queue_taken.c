@@ -1,7 +1,7 @@
 /*
-** q:task_done and q:join: items in progress, see ds/queue_tasks.h.
+** q:task_done and q:join: items in progress, see ds/queue_taken.h.
 */
-#include "ds/queue_tasks.h"
+#include "ds/queue_taken.h"
 
 #include "bind/args.h"
 #include "bind/blocking.h"
@@ -17,7 +17,7 @@ int mpl_queue_done(lua_State *L) {
     return luaL_error(L, "task_done: this queue keeps no account of what was got from it; make it "
                          "with process.JoinableQueue() or process.Queue{lost = 'requeue'}");
   enum mpl_status s;
-  while ((s = mpl_queue_task_done(q)) == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);
+  while ((s = mpl_queue_taken_done(q)) == MPL_SIGNAL) mpl_interrupt_attend(L, NULL, NULL);
   if (s == MPL_MISUSE)
     return luaL_error(L, "task_done() called too many times: every item that was got is finished "
                          "already; call it once after each get");

@@ -7,7 +7,7 @@
 #endif
 
 #include "crash.h"
-#include "tasks.h"
+#include "takers.h"
 
 #define ITEMS 3
 #define LOST 2 /* of them, with a dead process */
@@ -22,7 +22,7 @@ static struct {
 } s;
 
 static void new_queue(uint64_t kind) {
-  s.queue = tasks_new(kind, &s.id);
+  s.queue = takers_new(kind, &s.id);
   CHECK(mpl_lock_new(&s.lock) == MPL_OK);
 }
 
@@ -41,8 +41,8 @@ static bool woken(struct mpl_ec *ec) {
 
 static void setup_kind(uint64_t kind) {
   new_queue(kind);
-  tasks_put(s.queue, 0);
-  for (uint64_t i = 1; i < ITEMS; i++) tasks_put_with(s.queue, i, s.lock);
+  takers_put(s.queue, 0);
+  for (uint64_t i = 1; i < ITEMS; i++) takers_put_with(s.queue, i, s.lock);
 }
 
 static void setup_items(void) {
@@ -51,16 +51,16 @@ static void setup_items(void) {
 
 /* Everything but the first `finished` items comes once more, in its order, and can be finished. */
 static void drain(uint64_t first) {
-  CHECK(tasks_unfinished(s.queue) == ITEMS - first);
+  CHECK(takers_unfinished(s.queue) == ITEMS - first);
   for (uint64_t i = first; i < ITEMS; i++) {
-    mpl_off message = tasks_take(s.queue);
-    CHECK(tasks_number_of(message) == i);
-    mpl_queue_task_decoded(message);
+    mpl_off message = takers_take(s.queue);
+    CHECK(takers_number_of(message) == i);
+    mpl_queue_taken_decoded(message);
     WORLD_WHOLE();
-    CHECK(mpl_queue_task_done(s.queue) == MPL_OK);
+    CHECK(mpl_queue_taken_done(s.queue) == MPL_OK);
   }
-  CHECK(mpl_queue_size(s.queue) == 0 && tasks_join(s.queue, 0) == MPL_OK);
-  CHECK(mpl_queue_task_done(s.queue) == MPL_MISUSE);
+  CHECK(mpl_queue_size(s.queue) == 0 && takers_join(s.queue, 0) == MPL_OK);
+  CHECK(mpl_queue_taken_done(s.queue) == MPL_MISUSE);
   release();
 }
 
@@ -70,19 +70,20 @@ static void verify_none_finished(bool finished) {
 }
 
 static void prepare_take_one(void) {
-  mpl_queue_task_decoded(tasks_take(s.queue));
+  mpl_queue_taken_decoded(takers_take(s.queue));
 }
 
 static void get_one(void) {
-  mpl_queue_task_decoded(tasks_take(s.queue));
+  mpl_queue_taken_decoded(takers_take(s.queue));
 }
 
 static void get_all(void) {
-  CHECK(world_get(s.queue, MPL_QUEUE_BATCH, &tasks_got, 0) == MPL_OK && tasks_got.batch.n == ITEMS);
+  CHECK(world_get(s.queue, MPL_QUEUE_BATCH, &takers_got, 0) == MPL_OK);
+  CHECK(takers_got.batch.n == ITEMS);
 }
 
 static void task_done(void) {
-  CHECK(mpl_queue_task_done(s.queue) == MPL_OK);
+  CHECK(mpl_queue_taken_done(s.queue) == MPL_OK);
 }
 
 static void verify_one_finished(bool finished) {
@@ -95,40 +96,40 @@ static void verify_one_finished(bool finished) {
 static void setup_last(void) {
   setup_items();
   for (uint64_t i = 0; i + 1 < ITEMS; i++) {
-    tasks_take_number(s.queue, i, 1);
+    takers_take_number(s.queue, i, 1);
     task_done();
   }
   arm(&s.queue->all_finished);
 }
 
 static void verify_last(bool finished) {
-  CHECK(tasks_unfinished(s.queue) == 0 ? woken(&s.queue->all_finished) : !finished);
-  drain(ITEMS - tasks_unfinished(s.queue));
+  CHECK(takers_unfinished(s.queue) == 0 ? woken(&s.queue->all_finished) : !finished);
+  drain(ITEMS - takers_unfinished(s.queue));
 }
 
 /* Items of the survivor, which another process finishes. */
 static void setup_taken(void) {
   setup_items();
-  tasks_take_number(s.queue, 0, 1);
+  takers_take_number(s.queue, 0, 1);
 }
 
 static void verify_other_finished(bool finished) {
   uint64_t n = mpl_load64_rlx(&s.queue->finished);
   CHECK(n <= 1 && (n == 1 || !finished));
-  mpl_queue_tasks_leave(false);
+  mpl_queue_taken_leave(false);
   drain(n);
 }
 
 /* Items are a dead process's. */
 static void setup_bereaved(void) {
   setup_items();
-  tasks_bereave(s.queue, LOST, true);
+  takers_bereave(s.queue, LOST, true);
   arm(&s.queue->not_empty);
 }
 
 static void setup_all_bereaved(void) {
   setup_items();
-  tasks_bereave(s.queue, ITEMS, false);
+  takers_bereave(s.queue, ITEMS, false);
   arm(&s.queue->not_empty);
 }
 
@@ -139,53 +140,53 @@ static void verify_requeued(bool finished) {
 }
 
 static void refresh(void) {
-  mpl_queue_tasks_refresh(s.queue);
+  mpl_queue_taken_refresh(s.queue);
 }
 
 static void join_or_not(void) {
-  enum mpl_status joined = tasks_join(s.queue, 0);
+  enum mpl_status joined = takers_join(s.queue, 0);
   CHECK(joined == MPL_OK || joined == MPL_TIMEOUT);
 }
 
 static void setup_drop(void) {
   setup_kind(MPL_QUEUE_JOINABLE);
-  tasks_bereave(s.queue, LOST, true);
+  takers_bereave(s.queue, LOST, true);
 }
 
 static void verify_dropped(bool finished) {
   CHECK(mpl_load64_rlx(&s.queue->finished) == LOST || !finished);
-  CHECK(tasks_join(s.queue, 0) == MPL_TIMEOUT);
+  CHECK(takers_join(s.queue, 0) == MPL_TIMEOUT);
   drain(LOST);
 }
 
 static void setup_all_dropped(void) {
   setup_kind(MPL_QUEUE_JOINABLE);
-  tasks_bereave(s.queue, ITEMS, true);
+  takers_bereave(s.queue, ITEMS, true);
   arm(&s.queue->all_finished);
 }
 
 static void verify_all_dropped(bool finished) {
   (void)finished;
-  if (tasks_unfinished(s.queue) == 0) CHECK(woken(&s.queue->all_finished));
-  CHECK(tasks_join(s.queue, 0) == MPL_OK);
+  if (takers_unfinished(s.queue) == 0) CHECK(woken(&s.queue->all_finished));
+  CHECK(takers_join(s.queue, 0) == MPL_OK);
   drain(ITEMS);
 }
 
 static void prepare_decoding(void) {
-  tasks_take_number(s.queue, 0, 1);
-  for (int i = 0; i < 2; i++) s.taken[i] = tasks_take(s.queue);
+  takers_take_number(s.queue, 0, 1);
+  for (int i = 0; i < 2; i++) s.taken[i] = takers_take(s.queue);
 }
 
 static void give_back(void) {
-  for (int i = 1; i >= 0; i--) mpl_queue_task_return(s.queue, s.taken[i]);
+  for (int i = 1; i >= 0; i--) mpl_queue_taken_return(s.queue, s.taken[i]);
 }
 
 static void prepare_discard(void) {
-  s.taken[0] = tasks_take(s.queue);
+  s.taken[0] = takers_take(s.queue);
 }
 
 static void discard(void) {
-  mpl_queue_task_discard(s.queue, s.taken[0]);
+  mpl_queue_taken_discard(s.queue, s.taken[0]);
 }
 
 static void shut(void) {
@@ -202,7 +203,7 @@ static void verify_shut(bool finished) {
     return;
   }
   CHECK(mpl_queue_shutdown(s.queue, true) == MPL_OK);
-  CHECK(tasks_join(s.queue, 0) == MPL_OK && world_get(s.queue, 1, &tasks_got, 0) == MPL_CLOSED);
+  CHECK(takers_join(s.queue, 0) == MPL_OK && world_get(s.queue, 1, &takers_got, 0) == MPL_CLOSED);
   release();
 }
 
@@ -218,9 +219,9 @@ static void setup_sent(void) {
 }
 
 static void prepare_sent(void) {
-  CHECK(world_get(world_queue(s.letters), 1, &tasks_got, 0) == MPL_OK);
-  s.taken[0] = tasks_got.batch.item[0].message;
-  tasks_take_number(s.queue, 0, 2);
+  CHECK(world_get(world_queue(s.letters), 1, &takers_got, 0) == MPL_OK);
+  s.taken[0] = takers_got.batch.item[0].message;
+  takers_take_number(s.queue, 0, 2);
 }
 
 static void drop(void) {
@@ -240,16 +241,16 @@ static void setup_automatic(void) {
 }
 
 static void prepare_take_two(void) {
-  tasks_take_number(s.queue, 0, 1);
-  tasks_take_number(s.queue, 1, 1);
+  takers_take_number(s.queue, 0, 1);
+  takers_take_number(s.queue, 1, 1);
 }
 
 static void ask(void) {
-  mpl_queue_tasks_next(s.queue);
+  mpl_queue_taken_next(s.queue);
 }
 
 static void leave(void) {
-  mpl_queue_tasks_leave(true);
+  mpl_queue_taken_leave(true);
 }
 
 static void verify_asked(bool finished) {
@@ -259,7 +260,7 @@ static void verify_asked(bool finished) {
 }
 
 static void leave_unfinished(void) {
-  mpl_queue_tasks_leave(false);
+  mpl_queue_taken_leave(false);
 }
 
 /* Put by the victim, dropped by the survivor. */
@@ -268,17 +269,17 @@ static void setup_empty(void) {
 }
 
 static void put_one(void) {
-  tasks_put_with(s.queue, 0, s.lock);
+  takers_put_with(s.queue, 0, s.lock);
 }
 
 static void verify_put(bool finished) {
-  CHECK(mpl_queue_size(s.queue) == tasks_unfinished(s.queue) && tasks_unfinished(s.queue) <= 1);
-  CHECK(tasks_unfinished(s.queue) == 1 || !finished);
-  if (tasks_unfinished(s.queue) == 1) {
-    tasks_take_number(s.queue, 0, 1);
+  CHECK(mpl_queue_size(s.queue) == takers_unfinished(s.queue) && takers_unfinished(s.queue) <= 1);
+  CHECK(takers_unfinished(s.queue) == 1 || !finished);
+  if (takers_unfinished(s.queue) == 1) {
+    takers_take_number(s.queue, 0, 1);
     task_done();
   }
-  CHECK(tasks_join(s.queue, 0) == MPL_OK);
+  CHECK(takers_join(s.queue, 0) == MPL_OK);
   release();
 }
 

@@ -14,8 +14,8 @@
 ** `finished` after. Its message's word `task` says how often it was taken, and whether its taker is
 ** decoding it: then nobody may finish it.
 */
-#ifndef MPL_DS_QUEUE_TASKS_H
-#define MPL_DS_QUEUE_TASKS_H
+#ifndef MPL_DS_QUEUE_TAKEN_H
+#define MPL_DS_QUEUE_TAKEN_H
 
 #include "ds/queue.h"
 #include "shm/message.h"
@@ -24,28 +24,28 @@
 enum mpl_status mpl_queue_taker(struct mpl_queue *q, struct mpl_taker **out);
 void mpl_queue_tx_take(struct mpl_taker *mine, mpl_off message);
 void mpl_queue_tx_finished(struct mpl_queue *q, uint64_t n);
-bool mpl_queue_tasks_look(struct mpl_queue *q, bool anyway);
-void mpl_queue_tasks_watch(struct mpl_queue *q, struct mpl_wait *w);
-bool mpl_queue_tasks_may_return(struct mpl_queue *q);
+bool mpl_queue_taken_look(struct mpl_queue *q, bool anyway);
+void mpl_queue_taken_watch(struct mpl_queue *q, struct mpl_wait *w);
+bool mpl_queue_taken_may_return(struct mpl_queue *q);
 
 /* For those who hold no lock. */
-void mpl_queue_task_decoded(mpl_off message);
-void mpl_queue_task_return(struct mpl_queue *q, mpl_off message);
-void mpl_queue_task_discard(struct mpl_queue *q, mpl_off message);
-enum mpl_status mpl_queue_task_done(struct mpl_queue *q);
-void mpl_queue_tasks_next(struct mpl_queue *q);
-bool mpl_queue_tasks_refresh(struct mpl_queue *q);
+void mpl_queue_taken_decoded(mpl_off message);
+void mpl_queue_taken_return(struct mpl_queue *q, mpl_off message);
+void mpl_queue_taken_discard(struct mpl_queue *q, mpl_off message);
+enum mpl_status mpl_queue_taken_done(struct mpl_queue *q);
+void mpl_queue_taken_next(struct mpl_queue *q);
+bool mpl_queue_taken_refresh(struct mpl_queue *q);
 enum mpl_status mpl_queue_join_try(struct mpl_queue *q, struct mpl_wait *w, int64_t deadline);
-void mpl_queue_tasks_leave(bool finished);
+void mpl_queue_taken_leave(bool finished);
 
 /* For the object table. */
-void mpl_queue_tasks_dismantle(struct mpl_queue *q);
-bool mpl_queue_tasks_walk(struct mpl_queue *q, bool (*visit)(void *arg, mpl_off block),
+void mpl_queue_taken_dismantle(struct mpl_queue *q);
+bool mpl_queue_taken_walk(struct mpl_queue *q, bool (*visit)(void *arg, mpl_off block),
                           bool (*ref)(void *arg, uint64_t id), void *arg);
 
 /* How often an item in progress was taken: 1 at the first time. Its taker only, before it has
    decoded it. */
-static inline uint64_t mpl_queue_task_attempt(mpl_off message) {
+static inline uint64_t mpl_queue_taken_attempt(mpl_off message) {
   return mpl_load64_rlx(&mpl_message_at(message)->task) >> 1;
 }
 
