@@ -6,7 +6,6 @@
 ** shared memory, which the sender fills before and the receiver reads after. In a queue that keeps
 ** account of its items (ds/queue_taken.h) all are.
 */
-#include "bind/chores.h"
 #include "bind/queue.h"
 
 #include <string.h>
