@@ -133,3 +133,23 @@ describe("standard streams that the child closes", function()
     assert.equal("0000", out.stdin .. out.stdout .. out.stderr .. out.removed)
   end)
 end)
+
+describe("standard streams that are closed from the start", function()
+  it("are not the shared memory", function()
+    local result = support.run([[
+      local path = "/proc/" .. process.getpid() .. "/fd/"
+      local q = process.Queue()
+      local p = process.Process(function()
+        print "nobody sees this"
+        q:put(tostring(io.read()))
+      end):start()
+      p:join()
+      local out = io.open(os.getenv "OUT", "w")
+      for fd = 0, 2 do out:write(require "posix.unistd".readlink(path .. fd), " ") end
+      out:write(p.exitcode, " ", q:get())
+    ]], { shell = function(command)
+      return "OUT=$(mktemp); export OUT; " .. command .. " <&- >&- 2>&-; cat $OUT; rm $OUT"
+    end })
+    assert.equal(("/dev/null "):rep(3) .. "0 nil", result.stdout)
+  end)
+end)

@@ -70,6 +70,14 @@ pid_t mpl_os_pid(void) {
   return getpid();
 }
 
+/* Opens those of the descriptors 0 to 2 that are closed, on /dev/null; -1 and errno. Else the next
+   file to be opened would be the standard input or output of whoever reads or writes it. */
+int mpl_os_open_standard(void) {
+  for (int fd = 0; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return -1;
+  return 0;
+}
+
 /* A file in memory without a name; -1 and errno. Closed by exec. */
 int mpl_os_memfd(const char *name) {
   MPL_POINT();

@@ -34,6 +34,7 @@ int64_t mpl_os_tick(void);
 int mpl_os_cpu(void);
 pid_t mpl_os_pid(void);
 
+int mpl_os_open_standard(void);
 int mpl_os_memfd(const char *name);
 void *mpl_os_reserve(int fd, size_t size);
 int mpl_os_populate(int fd, uint64_t offset, uint64_t size);

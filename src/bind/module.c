@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "base/os.h"
 #include "bind/chores.h"
 #include "bind/codec.h"
 #include "bind/finish.h"
@@ -42,6 +43,8 @@ static const luaL_Reg functions[] = {
 /* Makes the arena, the first time in a program, and the table of what is written in C. */
 int luaopen_process_core(lua_State *L) {
   if (mpl_self == NULL) {
+    if (mpl_os_open_standard() != 0)
+      return luaL_error(L, "process: /dev/null: %s", strerror(errno));
     if (mpl_shm_create() != MPL_OK)
       return luaL_error(L, "process: cannot make the shared memory: %s%s", strerror(errno),
                         errno == EINVAL ? " (is MPL_SHM_SIZE a size such as 512M?)" : "");
