@@ -30,7 +30,7 @@ local NO_CHILDREN = {} -- never changed
 
 local Process
 
--- Classes made so far, by extend and here.
+-- Classes made so far by extend.
 local classes = 0
 
 -- What random numbers of this program begin with; a child adds its identity: no two are alike.
@@ -317,10 +317,9 @@ end
 
 -- The class and its objects can be sent to processes that have it, too: those that were forked after
 -- it was made. What is registered goes by name, the class itself no less than a metatable.
-local function register_class(class)
-  classes = classes + 1
-  core.register(("%s (class %d)"):format(class.class_name, classes), class)
-  core.register(("%s (object of class %d)"):format(class.class_name, classes), class.instance)
+local function register_class(class, name)
+  core.register(name, class)
+  core.register(name .. " (object)", class.instance)
 end
 
 local function construct(class, ...)
@@ -331,7 +330,7 @@ end
 
 Process = setmetatable({ class_name = "Process" }, { __call = construct })
 Process.instance = instance_metatable(Process)
-register_class(Process)
+register_class(Process, "process.Process")
 
 -- What is wrong with the fields of a constructor's table; nil if nothing is.
 local function fault_of(spec)
@@ -394,7 +393,8 @@ function Process.extend(base, name)
   end
   local class = setmetatable({ class_name = name }, { __index = base, __call = construct })
   class.instance = instance_metatable(class)
-  register_class(class)
+  classes = classes + 1
+  register_class(class, ("%s (class %d)"):format(name, classes))
   return class
 end
 

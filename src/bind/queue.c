@@ -12,6 +12,7 @@
 
 #include "bind/args.h"
 #include "bind/blocking.h"
+#include "bind/chores.h"
 #include "bind/handle.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
