@@ -362,24 +362,25 @@ local function init_from_table(self, spec)
   end
 end
 
--- Process{target=, args=, kwargs=, name=, daemon=} or Process(f, ...). All fields may be missing.
-function Process:init(spec, ...)
+-- Process{target=, args=, kwargs=, name=, daemon=} or Process(f, ...). All fields may be missing. A
+-- nil is a function that is not there, but from a subclass's init it is a table that was not given.
+function Process:init(...)
   state_of(self, "init", true)
-  local fault
+  local spec, given, fault = (...), select("#", ...), nil
+  local direct = getmetatable(self)[CLASS].init == Process.init
   if is_callable(spec) then
-    self[STATE].target, self[STATE].args = spec, table.pack(...)
+    self[STATE].target, self[STATE].args = spec, table.pack(select(2, ...))
   elseif type(spec) == "table" then
-    fault = select("#", ...) > 0 and
+    fault = given > 1 and
       "bad argument #2 to 'Process' (a table of fields is the only argument)" or fault_of(spec)
     if not fault then
       init_from_table(self, spec)
     end
-  elseif spec ~= nil then
+  elseif spec ~= nil or given > (direct and 0 or 1) then
     fault = "bad argument #1 to 'Process' (function or table expected, got " .. type(spec) .. ")"
   end
   if fault then
-    -- Called by `construct`, whose caller made the mistake, or by a subclass's init.
-    error(fault, getmetatable(self)[CLASS].init == Process.init and 3 or 2)
+    error(fault, direct and 3 or 2) -- `direct`: called by `construct`, whose caller is wrong
   end
 end
 
