@@ -187,6 +187,12 @@ describe("embedded modules", function()
     assert.equal("repl/init.lua\n", out)
   end)
 
+  it("are not taken for scripts in a folder of the same name", function()
+    local code = "local lock = require(\"process\").Lock(); lock:acquire(); lock:acquire()"
+    local _, err = command.run(mpl .. (" -e 'load([[%s]], \"@process/mine.lua\")()'"):format(code))
+    assert.matches("^mpl: process/mine.lua:1: deadlock", err:match "mpl: .*")
+  end)
+
   it("are not loaded before they are asked for", function()
     local out = command.run(mpl .. " -e 'print(package.loaded.repl, package.loaded.process)'")
     assert.equal("nil\tnil\n", out)

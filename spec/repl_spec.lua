@@ -85,6 +85,13 @@ describe("a conversation", function()
       .. "\tstdin:1: in main chunk\n\t[C]: in ?", message)
   end)
 
+  it("is the place of an error of a call that is the whole expression", function()
+    env.refuse = function() error("not so", 2) end
+    local _, message = session:feed("refuse()")
+    assert.equal("stdin:1: not so", message:match "^[^\n]*")
+    assert.same({ n = 2, 1, 2 }, results_of("1, 2;"))
+  end)
+
   it("lets an error object speak for itself", function()
     env.speaking = setmetatable({}, { __tostring = function() return "it speaks" end })
     assert.same({ "error", "it speaks" }, { session:feed("error(speaking)") })

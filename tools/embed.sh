@@ -1,6 +1,7 @@
 #!/bin/sh
 # Turns Lua sources into C: `embed.sh DIR` prints the table of src/host/embed.h with every *.lua
-# file under DIR. DIR/a/b.lua is module a.b, DIR/a/init.lua is module a; tracebacks name a/b.lua.
+# file under DIR. DIR/a/b.lua is module a.b, DIR/a/init.lua is module a; tracebacks name a/b.lua,
+# which is no file, so that a script of that name is another source.
 set -eu
 cd "$1"
 
@@ -24,7 +25,7 @@ done
 echo 'const struct mpl_embed_file mpl_embed_files[] = {'
 n=0
 list | while read -r module file; do
-  echo "  {\"$module\", \"@$file\", (const char *)text_$n, sizeof text_$n},"
+  echo "  {\"$module\", \"=$file\", (const char *)text_$n, sizeof text_$n},"
   n=$((n + 1))
 done
 echo '  {NULL, NULL, NULL, 0},'

@@ -20,7 +20,11 @@ end
 -- and the message, or nil and nothing if more lines may make it complete.
 local function compile(text, env)
   local chunk, not_expression = load("return " .. text, "=stdin", "t", env)
-  if chunk then return chunk end
+  if chunk then
+    -- So that a call in it is no tail call: errors find the line that made it.
+    return load(format("return (function(...) return ... end)(%s\n)", text), "=stdin", "t", env)
+      or chunk
+  end
   local not_statement
   chunk, not_statement = load(text, "=stdin", "t", env)
   if chunk then return chunk end

@@ -17,7 +17,7 @@
 #define FOREVER 1e9
 
 /* What the names of the module's Lua sources begin with. */
-#define OWN_SOURCE "@process/"
+#define OWN_SOURCE "=process/"
 
 /* Registry key: the last error raised for want of memory. */
 static const char memory_key;
