@@ -372,7 +372,8 @@ function Process:init(...)
     self[STATE].target, self[STATE].args = spec, table.pack(select(2, ...))
   elseif type(spec) == "table" then
     fault = given > 1 and
-      "bad argument #2 to 'Process' (a table of fields is the only argument)" or fault_of(spec)
+      "bad argument #2 to 'Process' (a table is the only argument; use a dot: process.Process{})"
+      or fault_of(spec)
     if not fault then
       init_from_table(self, spec)
     end
