@@ -21,7 +21,7 @@
 #define KEPT 16
 
 /* What stands on the stack while a worker serves. */
-enum { SELF = 1, INDEX, MAXTASKS, CAPTURE, KEPT_TABLE, HANDLER, FUNCTION, BASE = FUNCTION };
+enum { SELF = 1, INDEX, MAXTASKS, CAPTURE, KEPT_TABLE, HANDLER, BASE = HANDLER };
 
 struct serve {
   struct mpl_blocking op;
@@ -32,6 +32,8 @@ struct serve {
   enum mpl_chunk_kind kind; /* of the result that is published */
   uint64_t kept[KEPT];      /* jobs whose functions are in the table, by position; 0: none */
   unsigned kept_next;       /* position that is used next */
+  unsigned function;        /* position of the one that was called last */
+  uint64_t job;             /* id of the chunk's */
   int64_t began;            /* the tasks whose time is not noted yet, ns */
   int64_t tick;             /* when that was, by mpl_os_tick */
 };
@@ -176,29 +178,25 @@ static int decode_job(lua_State *L) {
   return 1;
 }
 
-/* Puts the function of the chunk's job at FUNCTION. False if it cannot be had, with the error
-   there. */
-static bool set_function(lua_State *L, struct serve *s) {
-  uint64_t id = mpl_tasks_job_at(s->chunk->job)->id;
-  unsigned i = 0;
-  while (i < KEPT && s->kept[i] != id) i++;
+/* Pushes the function of the chunk's job. False if it cannot be had, with the error on top. */
+static bool push_function(lua_State *L, struct serve *s) {
+  uint64_t id = s->job;
+  unsigned i = s->function;
+  if (s->kept[i] != id)
+    for (i = 0; i < KEPT && s->kept[i] != id;) i++;
   if (i < KEPT) {
+    s->function = i;
     lua_rawgeti(L, KEPT_TABLE, (lua_Integer)i + 1);
-    lua_replace(L, FUNCTION);
     return true;
   }
   lua_pushcfunction(L, decode_job);
   lua_pushlightuserdata(L, (void *)(uintptr_t)s->chunk->job);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
-    capture_late(L);
-    lua_replace(L, FUNCTION);
-    return false;
-  }
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) return false;
   i = s->kept_next++ % KEPT;
+  s->function = i;
   s->kept[i] = id;
   lua_pushvalue(L, -1);
   lua_rawseti(L, KEPT_TABLE, (lua_Integer)i + 1); /* the table has room */
-  lua_replace(L, FUNCTION);
   return true;
 }
 
@@ -266,18 +264,12 @@ static void take_results(lua_State *L, struct serve *s) {
 }
 
 /* Calls the function with the arguments and publishes what comes of it. Nothing happens if the
-   chunk was cancelled. */
-static void run_task(lua_State *L, struct serve *s, struct arg *arg, bool callable) {
-  if (!callable) {
-    lua_pushvalue(L, FUNCTION); /* the error */
-    publish_error(L, s);
-    return;
-  }
+   chunk was cancelled. To decode the two may run a module's code, and is under the task's limit. */
+static void run_task(lua_State *L, struct serve *s, struct arg *arg) {
   uint64_t interrupts = mpl_interrupt_count();
   if (!mpl_alarm_start(s->chunk)) return;
-  lua_pushvalue(L, FUNCTION);
   int nresults = s->chunk->kind == MPL_TASKS_APPLY ? LUA_MULTRET : 1;
-  int n = push_args(L, arg), status = LUA_ERRMEM;
+  int n = push_function(L, s) ? push_args(L, arg) : -1, status = LUA_ERRMEM;
   if (n >= 0) status = lua_pcall(L, n, nresults, HANDLER);
   enum mpl_chunk_kind struck = mpl_alarm_stop();
   if (mpl_load64_rlx(&s->me->ident) != mpl_slot_ident(mpl_self))
@@ -337,15 +329,14 @@ static lua_Integer run_chunk(lua_State *L, struct serve *s, lua_Integer most) {
   mpl_chunk_args_start(&args, c);
   for (; task < done; task++) mpl_chunk_args_next(&args, &arg.size, &arg.refs, &arg.nrefs);
   if (mpl_chunk_is_over(c)) return 0;
-  mpl_chunk_begin(c);
+  s->job = mpl_tasks_job_at(c->job)->id;
   s->tick = mpl_os_tick();
   s->began = mpl_os_now();
-  bool callable = set_function(L, s);
   for (; !mpl_chunk_is_over(c) && n < most; n++, task++) {
     mpl_chunk_begin(c);
     mpl_store64_rlx(&s->me->task, c->first + task + 1);
     arg.bytes = mpl_chunk_args_next(&args, &arg.size, &arg.refs, &arg.nrefs);
-    run_task(L, s, &arg, callable);
+    run_task(L, s, &arg);
     lua_settop(L, BASE);
     note_task(s, c->first + task);
   }
@@ -385,7 +376,6 @@ static void prepare(lua_State *L, struct serve *s) {
   }
   lua_pushvalue(L, CAPTURE);
   lua_pushcclosure(L, handle_error, 1);
-  lua_pushnil(L);
   luaL_checkstack(L, LUA_MINSTACK, "to serve");
   mpl_alarm_open();
   enum mpl_status status = mpl_tasks_serve(s->t, s->worker);

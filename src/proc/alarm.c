@@ -9,6 +9,7 @@
 
 #include "base/os.h"
 #include "base/point.h"
+#include "proc/descendants.h"
 #include "proc/signal.h"
 
 /* How long a task goes on after it was struck, and how often it is struck meanwhile, ns. */
@@ -17,6 +18,7 @@
 
 static struct {
   struct mpl_chunk *volatile chunk; /* whose task runs; NULL: none */
+  volatile int64_t began;           /* the task, or some milliseconds earlier */
   volatile int64_t deadline;        /* of the task; MPL_NEVER: none */
   volatile sig_atomic_t struck;     /* enum mpl_chunk_kind: why it is to end */
   volatile int64_t last;            /* when the process is killed */
@@ -35,12 +37,25 @@ static void set_timer(int64_t at) {
   mpl_os_timer_set(alarm_of.timer, left > 0 ? left : 1, 0);
 }
 
+/* The task is to end. So do the programs that it has started: it may be in os.execute or read from
+   io.popen, and comes back from there only when they end. The error that follows ends the task, and
+   the worker goes on. Programs that earlier tasks or the initializer have started are spared, as
+   later tasks may need them; so are those that the task starts from now on, to clean up. If it does
+   not end the worker dies, and all programs with it: there is nobody left who would wait for
+   them. */
+static void strike(enum mpl_chunk_kind why, int64_t now) {
+  alarm_of.struck = why;
+  alarm_of.last = now + GRACE;
+  mpl_descendants_kill_since(alarm_of.began);
+}
+
 /* The task was struck, and goes on. */
 static void strike_again(int64_t now) {
   struct mpl_chunk *c = alarm_of.chunk;
   if (now >= alarm_of.last) {
     mpl_store64_rlx(&c->verdict, (uint64_t)alarm_of.struck);
     mpl_fence_death();
+    mpl_descendants_kill_all();
     kill(getpid(), SIGKILL);
   }
   mpl_signal_strike(MPL_SIGNAL_TASK);
@@ -54,10 +69,9 @@ static void look(void) {
   if (c == NULL) return;
   if (alarm_of.struck == MPL_CHUNK_NONE) {
     if (mpl_load64_acq(&c->cancel) != 0)
-      alarm_of.struck = MPL_CHUNK_CANCELLED;
+      strike(MPL_CHUNK_CANCELLED, now);
     else if (alarm_of.deadline <= now)
-      alarm_of.struck = MPL_CHUNK_TIMEOUT;
-    alarm_of.last = now + GRACE;
+      strike(MPL_CHUNK_TIMEOUT, now);
   }
   if (alarm_of.struck != MPL_CHUNK_NONE)
     strike_again(now);
@@ -83,7 +97,8 @@ void mpl_alarm_open(void) {
 /* A task of the chunk is about to run. False if it must not: the chunk was cancelled. */
 bool mpl_alarm_start(struct mpl_chunk *c) {
   alarm_of.struck = MPL_CHUNK_NONE;
-  alarm_of.deadline = c->timeout > 0 ? mpl_os_now() + c->timeout : MPL_NEVER;
+  alarm_of.began = c->timeout > 0 ? mpl_os_now() : mpl_os_tick();
+  alarm_of.deadline = c->timeout > 0 ? alarm_of.began + c->timeout : MPL_NEVER;
   alarm_of.chunk = c;
   mpl_fence_death();
   /* Before this the handler did nothing, and nobody may strike again. After it, it does what is

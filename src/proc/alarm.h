@@ -3,9 +3,10 @@
 **
 ** A signal, of a timer of this process or of the ledger's owner, strikes it: the bit
 ** MPL_SIGNAL_TASK of mpl_wait_attention makes an error of that, in waits and in running code
-** (bind/interrupt.h), and again from time to time, as the task may catch it. A task that goes on
-** for another second is in C code, or does not want to end: then the process notes that in the
-** chunk and kills itself.
+** (bind/interrupt.h), and again from time to time, as the task may catch it. The programs that the
+** task has started are killed at the first strike (proc/descendants.h). A task that goes on for
+** another second is in C code, or does not want to end: then the process notes that in the chunk
+** and kills all that it has started, and itself.
 **
 ** Between mpl_alarm_start and mpl_alarm_stop only the handler writes to the alarm.
 */

@@ -58,12 +58,13 @@ static void become_member(struct mpl_slot *slot, uint64_t ident, pid_t parent,
   mpl_signal_forget();
 }
 
-static enum mpl_status prepare(const char *name, bool raw, struct mpl_slot **slot) {
+static enum mpl_status prepare(const char *name, enum mpl_fork_kind kind, struct mpl_slot **slot) {
   mpl_recover_some(LOOK_AT);
   mpl_reflist_sweep();
   enum mpl_status s = mpl_slot_reserve(name, slot);
   if (s != MPL_OK) return s;
-  mpl_store64_rlx(&(*slot)->raw, raw);
+  mpl_store64_rlx(&(*slot)->raw, kind == MPL_FORK_RAW);
+  mpl_store64_rlx(&(*slot)->daemon, kind == MPL_FORK_DAEMON);
   s = mpl_reflist_share(*slot);
   if (s != MPL_OK) mpl_recover_unclaimed(*slot, mpl_slot_ident(*slot));
   return s;
@@ -88,7 +89,7 @@ enum mpl_status mpl_fork(const char *name, enum mpl_fork_kind kind, struct mpl_c
   MPL_POINT();
   sigprocmask(SIG_SETMASK, &all, &before);
   struct mpl_slot *slot;
-  enum mpl_status s = prepare(name, kind == MPL_FORK_RAW, &slot);
+  enum mpl_status s = prepare(name, kind, &slot);
   int error = errno;
   if (s == MPL_OK) {
     uint64_t ident = mpl_slot_ident(slot);
@@ -152,7 +153,7 @@ static void before_foreign(void) {
   char name[MPL_SLOT_NAME];
   mpl_slot_get_name(mpl_self, name);
   fflush(NULL);
-  if (prepare(name, true, &foreign_slot) != MPL_OK) {
+  if (prepare(name, MPL_FORK_RAW, &foreign_slot) != MPL_OK) {
     foreign_slot = NULL;
     return;
   }

@@ -204,6 +204,7 @@ enum mpl_status mpl_slot_reserve(const char *name, struct mpl_slot **out) {
   mpl_store64_rlx(&slot->parent, mpl_slot_ident(mpl_self));
   mpl_store64_rlx(&slot->pid, 0);
   mpl_store64_rlx(&slot->raw, 0);
+  mpl_store64_rlx(&slot->daemon, 0);
   mpl_store64_rlx(&slot->interrupt, MPL_SLOT_INTERRUPT_NONE);
   mpl_store64_rlx(&slot->waiting, 0);
   mpl_store32_rlx(&slot->asked_to_look, 0);

@@ -86,6 +86,7 @@ struct mpl_slot {
   mpl_a64 forked;             /* generation << 32 | pid of the forked child, 0: not forked yet;
                                  written by the reserver */
   mpl_a64 raw;                /* 1: made by a plain fork(); written by the reserver */
+  mpl_a64 daemon;             /* 1: it dies with its parent; written by the reserver */
   mpl_a64 interrupt;          /* enum mpl_slot_interrupt; written by the parent */
   mpl_a64 next_free;          /* free list of the table; under its lock */
   mpl_a64 refs;               /* newest list of references (shm/reflist.c); under the object lock */
