@@ -155,7 +155,7 @@ static void cancelling(void) {
   CHECK(mpl_tasks_cancel(pool.ledger, 1, &worker) == MPL_TASKS_QUEUED);
   WORLD_WHOLE();
   CHECK(pool_collect(&pool).cancelled == TASKS && pool_collect(&pool).tag == 1);
-  CHECK(mpl_chunk_is_over(c) && !mpl_alarm_start(c));
+  CHECK(mpl_chunk_is_over(c) && !mpl_alarm_start(c, mpl_os_tick()));
   CHECK(pool_step(&pool, 1) != NULL);
   struct pool_sum sum = pool_collect(&pool);
   CHECK(sum.tag == 0 && sum.values == 1 && sum.cancelled == TASKS - 1);
@@ -392,7 +392,7 @@ static void run_for_ever(void *arg) {
   (void)arg;
   mpl_alarm_open();
   mpl_chunk_begin(c);
-  CHECK(mpl_alarm_start(c));
+  CHECK(mpl_alarm_start(c, mpl_os_tick()));
   mpl_store64_rel(runs, 1);
   int64_t patience = world_deadline();
   while (mpl_os_now() < patience)
@@ -446,15 +446,15 @@ static void in_time(void) {
   mpl_alarm_open();
   int64_t patience = world_deadline();
   for (int i = 0; i < 20000; i++) { /* now and then even this is too late, on a busy machine */
-    CHECK(mpl_alarm_start(&c));
+    CHECK(mpl_alarm_start(&c, mpl_os_tick()));
     mpl_alarm_stop();
   }
   c.timeout = WORLD_PATIENCE;
-  CHECK(mpl_alarm_start(&c));
+  CHECK(mpl_alarm_start(&c, mpl_os_tick()));
   CHECK(mpl_alarm_struck() == MPL_CHUNK_NONE && mpl_alarm_stop() == MPL_CHUNK_NONE);
   CHECK(!mpl_signal_pending(MPL_SIGNAL_TASK));
   c.timeout = WORLD_MS;
-  CHECK(mpl_alarm_start(&c));
+  CHECK(mpl_alarm_start(&c, mpl_os_tick()));
   while (!mpl_signal_pending(MPL_SIGNAL_TASK)) CHECK(mpl_os_now() < patience);
   CHECK(mpl_alarm_stop() == MPL_CHUNK_TIMEOUT && !mpl_signal_pending(MPL_SIGNAL_TASK));
 }

@@ -35,7 +35,7 @@ struct serve {
   unsigned function;        /* position of the one that was called last */
   uint64_t job;             /* id of the chunk's */
   int64_t began;            /* the tasks whose time is not noted yet, ns */
-  int64_t tick;             /* when that was, by mpl_os_tick */
+  int64_t tick;             /* by mpl_os_tick, when the task began */
 };
 
 /*
@@ -267,7 +267,7 @@ static void take_results(lua_State *L, struct serve *s) {
    chunk was cancelled. To decode the two may run a module's code, and is under the task's limit. */
 static void run_task(lua_State *L, struct serve *s, struct arg *arg) {
   uint64_t interrupts = mpl_interrupt_count();
-  if (!mpl_alarm_start(s->chunk)) return;
+  if (!mpl_alarm_start(s->chunk, s->tick)) return;
   int nresults = s->chunk->kind == MPL_TASKS_APPLY ? LUA_MULTRET : 1;
   int n = push_function(L, s) ? push_args(L, arg) : -1, status = LUA_ERRMEM;
   if (n >= 0) status = lua_pcall(L, n, nresults, HANDLER);

@@ -94,10 +94,11 @@ void mpl_alarm_open(void) {
   sigaction(MPL_ALARM_SIGNAL, &a, NULL);
 }
 
-/* A task of the chunk is about to run. False if it must not: the chunk was cancelled. */
-bool mpl_alarm_start(struct mpl_chunk *c) {
+/* A task of the chunk is about to run, `tick` is the time by mpl_os_tick. False if it must not: the
+   chunk was cancelled. */
+bool mpl_alarm_start(struct mpl_chunk *c, int64_t tick) {
   alarm_of.struck = MPL_CHUNK_NONE;
-  alarm_of.began = c->timeout > 0 ? mpl_os_now() : mpl_os_tick();
+  alarm_of.began = c->timeout > 0 ? mpl_os_now() : tick;
   alarm_of.deadline = c->timeout > 0 ? alarm_of.began + c->timeout : MPL_NEVER;
   alarm_of.chunk = c;
   mpl_fence_death();

@@ -20,7 +20,7 @@
 #define MPL_ALARM_SIGNAL (SIGRTMAX - 4)
 
 void mpl_alarm_open(void);
-bool mpl_alarm_start(struct mpl_chunk *c);
+bool mpl_alarm_start(struct mpl_chunk *c, int64_t tick);
 enum mpl_chunk_kind mpl_alarm_stop(void);
 enum mpl_chunk_kind mpl_alarm_struck(void);
 void mpl_alarm_forget(void);
