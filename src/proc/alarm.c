@@ -44,7 +44,7 @@ static void set_timer(int64_t at) {
    not end the worker dies, and all programs with it: there is nobody left who would wait for
    them. */
 static void strike(enum mpl_chunk_kind why, int64_t now) {
-  alarm_of.struck = why;
+  alarm_of.struck = (sig_atomic_t)why;
   alarm_of.last = now + GRACE;
   mpl_descendants_kill_since(alarm_of.began);
 }
