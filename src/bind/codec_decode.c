@@ -7,20 +7,16 @@
 ** trusted, as Lua has no check for it.
 **
 ** The walk keeps its own stack of frames, one for each table or function that is being filled, so
-** that depth costs no C stack. Everything lives on the Lua stack or in the struct below, so that an
+** that depth costs no C stack. Everything lives on the Lua stack or in the decoder, so that an
 ** error may be raised anywhere: `require` and memory do raise.
 */
-#include <lauxlib.h>
 #include <limits.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/endian.h"
-#include "base/hash.h"
 #include "bind/args.h"
 #include "bind/codec.h"
-#include "bind/codec_format.h"
+#include "bind/codec_decoder.h"
 #include "bind/codec_names.h"
 #include "bind/descriptor.h"
 #include "bind/handle.h"
@@ -28,77 +24,18 @@
 /* Lua stack that one step needs. */
 #define STEP_SLOTS 12
 
-/* What the value that has just been pushed is for. */
-enum step { BEGIN, ELEMENT, KEY, VALUE, UPVALUE };
-
-struct frame {
-  bool is_function;
-  bool has_class; /* its metatable lies below the table */
-  enum step step;
-  uint32_t elements; /* of the list, in all */
-  uint32_t done;     /* elements or upvalues that have a value */
-};
-
-struct decoder {
-  lua_State *L;
-  const unsigned char *begin;
-  const unsigned char *at;
-  const unsigned char *end;
-  const uint64_t *refs;
-  size_t nrefs;
-  int base;         /* of the stack slots below. From here on for a message with parts only. */
-  size_t slots;     /* that tables may still make room for */
-  uint64_t objects; /* tables, functions and upvalues so far */
-  size_t depth;
-  size_t room;
-  struct frame *frames;
-};
-
-/* Stack slots, relative to `base`. */
-enum {
-  SHARED = 1, /* nil, or the table of what is mentioned again: number -> table or function; for an
-                 upvalue number -> function and -number -> its index there */
-  FRAMES,     /* nil, or the userdata that holds the frames when they are many */
-  DEFINED,    /* nil, or the table of definitions: name -> value */
-  NAMES,
-  RESULT
-};
-
-static _Noreturn void damaged(lua_State *L, const char *how) {
-  luaL_error(L, "damaged message: %s", how);
-  abort(); /* luaL_error does not return, but is not declared so */
-}
-
 /*
 ** Reading
 */
 
-static inline const unsigned char *take(struct decoder *d, size_t n) {
-  if ((size_t)(d->end - d->at) < n) damaged(d->L, "it is cut short");
-  const unsigned char *p = d->at;
-  d->at += n;
-  return p;
-}
-
-/* Reads LEB128. */
-static uint64_t take_count(struct decoder *d) {
-  uint64_t n = 0;
-  for (int shift = 0; shift < 64; shift += 7) {
-    unsigned char byte = *take(d, 1);
-    n |= (uint64_t)(byte & 0x7f) << shift;
-    if (byte < 0x80) return n;
-  }
-  damaged(d->L, "a count is too large");
-}
-
 static void push_bytes(struct decoder *d, uint64_t n) {
-  if (n > (size_t)(d->end - d->at)) damaged(d->L, "a string is cut short");
-  const unsigned char *s = take(d, (size_t)n);
+  if (n > (size_t)(d->end - d->at)) decoder_damaged(d->L, "a string is cut short");
+  const unsigned char *s = decoder_take(d, (size_t)n);
   lua_pushlstring(d->L, (const char *)s, (size_t)n);
 }
 
 static void push_float(struct decoder *d) {
-  uint64_t bits = mpl_endian_get64(take(d, 8));
+  uint64_t bits = mpl_endian_get64(decoder_take(d, 8));
   lua_Number x;
   memcpy(&x, &bits, sizeof x);
   lua_pushnumber(d->L, x);
@@ -113,7 +50,7 @@ static inline bool push_scalar(struct decoder *d, unsigned tag) {
   }
   if (tag <= TAG_SHORT_STRING + CODEC_MAX_SHORT) {
     size_t n = tag - TAG_SHORT_STRING;
-    lua_pushlstring(L, (const char *)take(d, n), n);
+    lua_pushlstring(L, (const char *)decoder_take(d, n), n);
     return true;
   }
   switch (tag) {
@@ -125,40 +62,41 @@ static inline bool push_scalar(struct decoder *d, unsigned tag) {
       lua_pushboolean(L, tag == TAG_TRUE);
       return true;
     case TAG_INT8:
-      lua_pushinteger(L, (int8_t)*take(d, 1));
+      lua_pushinteger(L, (int8_t)*decoder_take(d, 1));
       return true;
     case TAG_INT16:
-      lua_pushinteger(L, (int16_t)mpl_endian_get16(take(d, 2)));
+      lua_pushinteger(L, (int16_t)mpl_endian_get16(decoder_take(d, 2)));
       return true;
     case TAG_INT32:
-      lua_pushinteger(L, (int32_t)mpl_endian_get32(take(d, 4)));
+      lua_pushinteger(L, (int32_t)mpl_endian_get32(decoder_take(d, 4)));
       return true;
     case TAG_INT64:
-      lua_pushinteger(L, (lua_Integer)mpl_endian_get64(take(d, 8)));
+      lua_pushinteger(L, (lua_Integer)mpl_endian_get64(decoder_take(d, 8)));
       return true;
     case TAG_FLOAT:
       push_float(d);
       return true;
     case TAG_STRING:
-      push_bytes(d, take_count(d));
+      push_bytes(d, decoder_take_count(d));
       return true;
     default:
       return false;
   }
 }
 
-static void push_string(struct decoder *d) {
-  unsigned tag = *take(d, 1);
+/* Reads a string, and pushes it. */
+void mpl_codec_decoder_string(struct decoder *d) {
+  unsigned tag = *decoder_take(d, 1);
   if (!push_scalar(d, tag) || lua_type(d->L, -1) != LUA_TSTRING)
-    damaged(d->L, "a name is not a string");
+    decoder_damaged(d->L, "a name is not a string");
 }
 
 /* Pushes what stands under a name of one part, a module, or of two. */
 static void push_named(struct decoder *d, bool is_member) {
   lua_State *L = d->L;
-  push_string(d);
+  mpl_codec_decoder_string(d);
   if (is_member)
-    push_string(d);
+    mpl_codec_decoder_string(d);
   else
     lua_pushnil(L);
   const char *module = lua_tostring(L, -2), *field = lua_tostring(L, -1);
@@ -172,8 +110,8 @@ static void push_named(struct decoder *d, bool is_member) {
 }
 
 static uint64_t take_ref(struct decoder *d) {
-  uint64_t index = take_count(d);
-  if (index >= d->nrefs) damaged(d->L, "a shared object is not in its list");
+  uint64_t index = decoder_take_count(d);
+  if (index >= d->nrefs) decoder_damaged(d->L, "a shared object is not in its list");
   return d->refs[index];
 }
 
@@ -183,7 +121,7 @@ static uint64_t take_ref(struct decoder *d) {
 
 /* Counts a first mention; the function or table is on top. Returns its number, or 0 if nothing
    later refers to it; otherwise the object is kept. */
-static lua_Integer note_first(struct decoder *d, unsigned tag) {
+lua_Integer mpl_codec_decoder_note(struct decoder *d, unsigned tag) {
   lua_State *L = d->L;
   d->objects++;
   if ((tag & TAG_SHARED) == 0) return 0;
@@ -197,12 +135,12 @@ static lua_Integer note_first(struct decoder *d, unsigned tag) {
 }
 
 /* Reads the number of an earlier mention, and pushes what was kept. */
-static lua_Integer push_earlier(struct decoder *d) {
+lua_Integer mpl_codec_decoder_earlier(struct decoder *d) {
   lua_State *L = d->L;
-  uint64_t number = take_count(d);
+  uint64_t number = decoder_take_count(d);
   if (number == 0 || number > d->objects || lua_isnil(L, d->base + SHARED) ||
       lua_rawgeti(L, d->base + SHARED, (lua_Integer)number) == LUA_TNIL)
-    damaged(L, "a back reference leads nowhere");
+    decoder_damaged(L, "a back reference leads nowhere");
   return (lua_Integer)number;
 }
 
@@ -215,8 +153,9 @@ static void need_stack(lua_State *L) {
   if (!lua_checkstack(L, STEP_SLOTS)) mpl_args_raise(L, MPL_NOPRIVATE);
 }
 
-static struct frame *open_frame(struct decoder *d) {
-  if (d->depth == MPL_CODEC_MAX_DEPTH) damaged(d->L, "it is nested too deeply");
+/* Adds a frame, which stands still until the next one is added. */
+struct frame *mpl_codec_decoder_frame(struct decoder *d) {
+  if (d->depth == MPL_CODEC_MAX_DEPTH) decoder_damaged(d->L, "it is nested too deeply");
   need_stack(d->L);
   if (d->depth == d->room) {
     struct frame *frames = lua_newuserdatauv(d->L, 2 * d->room * sizeof *frames, 0);
@@ -233,7 +172,7 @@ static struct frame *open_frame(struct decoder *d) {
 /* Takes room for n entries out of what the whole message may ask for: an honest message has a byte
    for each. */
 static int make_room(struct decoder *d, uint64_t n) {
-  if (n > d->slots) damaged(d->L, "a table is larger than the message");
+  if (n > d->slots) decoder_damaged(d->L, "a table is larger than the message");
   d->slots -= (size_t)n;
   return n > INT_MAX ? INT_MAX : (int)n;
 }
@@ -241,7 +180,7 @@ static int make_room(struct decoder *d, uint64_t n) {
 /* Pushes the metatable whose name comes next. */
 static void push_class(struct decoder *d) {
   lua_State *L = d->L;
-  push_string(d);
+  mpl_codec_decoder_string(d);
   lua_pushvalue(L, -1);
   if (mpl_codec_names_class(L, d->base + NAMES) != LUA_TTABLE)
     luaL_error(L, "cannot receive a table: no metatable is registered as '%s' here; call "
@@ -251,64 +190,16 @@ static void push_class(struct decoder *d) {
 }
 
 static void open_table(struct decoder *d, unsigned tag) {
-  struct frame *f = open_frame(d);
+  struct frame *f = mpl_codec_decoder_frame(d);
   f->has_class = (tag & TAG_CLASS) != 0;
   if (f->has_class) push_class(d);
-  if ((tag & TAG_LIST) != 0) f->elements = mpl_endian_get32(take(d, 4));
-  unsigned hint = *take(d, 1);
-  if (hint > 63) damaged(d->L, "a table is larger than the message");
+  if ((tag & TAG_LIST) != 0) f->elements = mpl_endian_get32(decoder_take(d, 4));
+  unsigned hint = *decoder_take(d, 1);
+  if (hint > 63) decoder_damaged(d->L, "a table is larger than the message");
   int list = make_room(d, f->elements);
   int pairs = make_room(d, hint == 0 ? 0 : UINT64_C(1) << (hint - 1));
   lua_createtable(d->L, list, pairs);
-  note_first(d, tag);
-}
-
-struct code {
-  const char *bytes;
-  size_t size;
-};
-
-/* lua_Reader: all at once, then nothing. */
-static const char *read_code(lua_State *L, void *state, size_t *size) {
-  (void)L;
-  struct code *code = state;
-  const char *bytes = code->bytes;
-  *size = code->size;
-  code->bytes = NULL;
-  code->size = 0;
-  return bytes;
-}
-
-/* Pushes a new closure of the code whose head is at d->at, and steps over it. */
-static void load_here(struct decoder *d) {
-  lua_State *L = d->L;
-  const unsigned char *head = take(d, CODEC_CODE_HEAD);
-  struct code code = {NULL, mpl_endian_get32(head + 8)};
-  code.bytes = (const char *)take(d, code.size);
-  if (mpl_hash(code.bytes, code.size, code.size) != mpl_endian_get64(head))
-    damaged(L, "the code of a function has changed");
-  int status = lua_load(L, read_code, &code, "=function", "b");
-  if (status == LUA_ERRMEM) lua_error(L);
-  if (status != LUA_OK) luaL_error(L, "damaged message: %s", lua_tostring(L, -1));
-}
-
-/* The same for code that stands elsewhere in the message. */
-static void load_there(struct decoder *d) {
-  uint64_t place = take_count(d);
-  const unsigned char *next = d->at;
-  if (place >= (size_t)(next - d->begin)) damaged(d->L, "the code of a function is missing");
-  d->at = d->begin + place;
-  load_here(d);
-  d->at = next;
-}
-
-static void open_function(struct decoder *d, unsigned tag) {
-  open_frame(d)->is_function = true;
-  if ((tag & TAG_CODE_AT) != 0)
-    load_there(d);
-  else
-    load_here(d);
-  note_first(d, tag);
+  mpl_codec_decoder_note(d, tag);
 }
 
 static void push_descriptor(struct decoder *d, unsigned tag) {
@@ -316,23 +207,23 @@ static void push_descriptor(struct decoder *d, unsigned tag) {
   uint64_t parcel = take_ref(d);
   if ((tag & ~(unsigned)TAG_SHARED) == TAG_CONNECTION) {
     descriptor.pipe = take_ref(d);
-    descriptor.flags = *take(d, 1);
+    descriptor.flags = *decoder_take(d, 1);
   }
   mpl_descriptor_push(d->L, &descriptor, parcel);
-  note_first(d, tag);
+  mpl_codec_decoder_note(d, tag);
 }
 
 /* Reads one value. Returns true if it is on top of the stack, false if it is an object on top whose
    parts follow, for which a frame was opened. */
-static bool read_value(struct decoder *d) {
-  unsigned tag = *take(d, 1);
+bool mpl_codec_decoder_value(struct decoder *d) {
+  unsigned tag = *decoder_take(d, 1);
   if (push_scalar(d, tag)) return true;
   if ((tag & ~(unsigned)(TAG_LIST | TAG_CLASS | TAG_SHARED)) == TAG_TABLE) {
     open_table(d, tag);
     return false;
   }
   if ((tag & ~(unsigned)(TAG_CODE_AT | TAG_SHARED)) == TAG_FUNCTION) {
-    open_function(d, tag);
+    mpl_codec_closure_open(d, tag);
     return false;
   }
   if ((tag & ~(unsigned)TAG_SHARED) == TAG_DESCRIPTOR ||
@@ -355,27 +246,20 @@ static bool read_value(struct decoder *d) {
       push_class(d);
       return true;
     case TAG_AGAIN:
-      push_earlier(d);
+      mpl_codec_decoder_earlier(d);
       return true;
     case TAG_OBJECT:
       mpl_handle_push(d->L, take_ref(d));
       return true;
     default:
-      damaged(d->L, "an unknown kind of value");
+      decoder_damaged(d->L, "an unknown kind of value");
   }
-}
-
-/* Whether this tag comes next, which is then taken. */
-static bool take_tag(struct decoder *d, unsigned tag) {
-  if (d->at == d->end || *d->at != tag) return false;
-  d->at++;
-  return true;
 }
 
 static void check_key(lua_State *L) {
   int type = lua_type(L, -1);
   if (type == LUA_TNIL || (type == LUA_TNUMBER && !lua_rawequal(L, -1, -1)))
-    damaged(L, "a key is nil or NaN");
+    decoder_damaged(L, "a key is nil or NaN");
 }
 
 static void close_table(struct decoder *d, const struct frame *f) {
@@ -399,7 +283,7 @@ static bool fill_table(struct decoder *d, struct frame *f) {
       case KEY:
         check_key(L);
         f->step = VALUE;
-        if (!read_value(d)) return false;
+        if (!mpl_codec_decoder_value(d)) return false;
         /* fallthrough */
       case VALUE:
         lua_rawset(L, -3);
@@ -409,93 +293,22 @@ static bool fill_table(struct decoder *d, struct frame *f) {
     }
     if (f->done < f->elements) {
       f->step = ELEMENT;
-    } else if (take_tag(d, TAG_END)) {
+    } else if (decoder_take_tag(d, TAG_END)) {
       close_table(d, f);
       return true;
     } else {
       f->step = KEY;
     }
-    if (!read_value(d)) return false;
-  }
-}
-
-/* Makes upvalue n of the function on top the same as the one whose number comes next. */
-static void join_upvalue(struct decoder *d, int n) {
-  lua_State *L = d->L;
-  lua_Integer number = push_earlier(d);
-  int of = lua_gettop(L);
-  if (lua_type(L, of) != LUA_TFUNCTION ||
-      lua_rawgeti(L, d->base + SHARED, -number) != LUA_TNUMBER ||
-      lua_upvalueid(L, of, (int)lua_tointeger(L, -1)) == NULL)
-    damaged(L, "a shared upvalue leads nowhere");
-  lua_upvaluejoin(L, of - 1, n, of, (int)lua_tointeger(L, -1));
-  lua_settop(L, of - 1);
-}
-
-/* Counts upvalue n of the function on top. */
-static void note_upvalue(struct decoder *d, unsigned tag, int n) {
-  lua_Integer number = note_first(d, tag);
-  if (number == 0) return;
-  lua_pushinteger(d->L, n);
-  lua_rawseti(d->L, d->base + SHARED, -number);
-}
-
-/* The same as fill_table for the upvalues of a function. Stack: function; and the value of an
-   upvalue if the step is UPVALUE. */
-static bool fill_upvalues(struct decoder *d, struct frame *f) {
-  lua_State *L = d->L;
-  for (;;) {
-    if (f->step == UPVALUE) lua_setupvalue(L, -2, (int)f->done);
-    f->step = BEGIN;
-    bool more = lua_upvalueid(L, -1, (int)f->done + 1) != NULL;
-    unsigned tag = *take(d, 1);
-    if (more != (tag != TAG_END)) damaged(L, "a function has other upvalues than its code");
-    if (!more) return true;
-    f->done++;
-    if (tag == TAG_JOIN) {
-      join_upvalue(d, (int)f->done);
-      continue;
-    }
-    if ((tag & ~(unsigned)TAG_SHARED) != TAG_UPVALUE) damaged(L, "an upvalue is missing");
-    note_upvalue(d, tag, (int)f->done);
-    f->step = UPVALUE;
-    if (!read_value(d)) return false;
+    if (!mpl_codec_decoder_value(d)) return false;
   }
 }
 
 /* Reads a value with all its parts, and pushes it. */
-static void read_whole(struct decoder *d) {
-  read_value(d);
+void mpl_codec_decoder_whole(struct decoder *d) {
+  mpl_codec_decoder_value(d);
   while (d->depth > 0) {
     struct frame *f = &d->frames[d->depth - 1];
-    if (f->is_function ? fill_upvalues(d, f) : fill_table(d, f)) d->depth--;
-  }
-}
-
-/* Reads the definitions, and when all of the message is good sets the globals that are nil; no
-   metamethod is called. */
-static void read_definitions(struct decoder *d) {
-  lua_State *L = d->L;
-  lua_newtable(L);
-  lua_replace(L, d->base + DEFINED);
-  while (take_tag(d, TAG_DEFINE)) {
-    push_string(d);
-    read_whole(d);
-    lua_rawset(L, d->base + DEFINED);
-  }
-  if (d->at != d->end) return; /* see mpl_codec_decode */
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  lua_pushnil(L);
-  while (lua_next(L, d->base + DEFINED)) {
-    lua_pushvalue(L, -2);
-    bool missing = lua_rawget(L, -4) == LUA_TNIL;
-    lua_pop(L, 1);
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    if (missing)
-      lua_rawset(L, -4);
-    else
-      lua_pop(L, 2);
+    if (f->is_function ? mpl_codec_closure_upvalues(d, f) : fill_table(d, f)) d->depth--;
   }
 }
 
@@ -510,8 +323,8 @@ static void decode_parts(struct decoder *d) {
   d->room = sizeof initial_frames / sizeof *initial_frames;
   lua_settop(L, d->base + DEFINED);
   mpl_codec_names_push(L);
-  read_whole(d);
-  if (d->at != d->end && *d->at == TAG_DEFINE) read_definitions(d);
+  mpl_codec_decoder_whole(d);
+  if (d->at != d->end && *d->at == TAG_DEFINE) mpl_codec_closure_definitions(d);
   d->frames = NULL; /* initial_frames ends here */
   lua_pushvalue(L, d->base + RESULT);
   lua_replace(L, d->base + 1);
@@ -535,9 +348,9 @@ void mpl_codec_decode(lua_State *L, const void *data, size_t size, const uint64_
   const unsigned char *bytes = data;
   struct decoder d = {
     .L = L, .begin = bytes, .at = bytes, .end = bytes + size, .refs = refs, .nrefs = nrefs};
-  if (!push_scalar(&d, *take(&d, 1))) {
+  if (!push_scalar(&d, *decoder_take(&d, 1))) {
     d.at = d.begin;
     decode_parts(&d);
   }
-  if (d.at != d.end) damaged(L, "bytes follow its end");
+  if (d.at != d.end) decoder_damaged(L, "bytes follow its end");
 }
