@@ -3,6 +3,7 @@
 */
 #include "ds/barrier.h"
 
+#include "ds/section.h"
 #include "shm/message.h"
 #include "shm/recover.h"
 #include "shm/reflist.h"
@@ -136,9 +137,7 @@ static void tx_break(struct mpl_barrier *b) {
 
 /* Ends a section: commits, unlocks, wakes. */
 static void conclude(struct mpl_barrier *b) {
-  mpl_tx_commit();
-  mpl_robust_unlock(&b->guard);
-  mpl_tx_wake_flush();
+  mpl_section_leave(&b->guard);
 }
 
 /* A party of the round has died. Without the guard that is a hint. */

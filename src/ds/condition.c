@@ -3,6 +3,7 @@
 */
 #include "ds/condition.h"
 
+#include "ds/section.h"
 #include "shm/message.h"
 #include "shm/recover.h"
 #include "shm/reflist.h"
@@ -152,9 +153,7 @@ static void mend(struct mpl_condition *c) {
     if (mpl_robust_lock(&c->guard) == MPL_DAMAGED) return;
     n = tx_mend(c, freed);
     if (n < WAITERS_PER_SECTION) mpl_tx_store(&c->seen_deaths, deaths);
-    mpl_tx_commit();
-    mpl_robust_unlock(&c->guard);
-    mpl_tx_wake_flush();
+    mpl_section_leave(&c->guard);
     for (int i = 0; i < n; i++) mpl_heap_free(mpl_self, freed[i]);
   } while (n == WAITERS_PER_SECTION);
 }
@@ -233,9 +232,7 @@ enum mpl_status mpl_condition_notify(struct mpl_condition *c, uint64_t n) {
     given = tx_give(c, n < WAITERS_PER_SECTION ? n : WAITERS_PER_SECTION,
                     mpl_load64_rlx(&c->entered));
     if (given > 0) mpl_tx_wake(&c->notified, MPL_EC_ALL);
-    mpl_tx_commit();
-    mpl_robust_unlock(&c->guard);
-    mpl_tx_wake_flush();
+    mpl_section_leave(&c->guard);
     n -= given;
   } while (given == WAITERS_PER_SECTION && n > 0);
   return MPL_OK;

@@ -345,9 +345,7 @@ enum mpl_status mpl_queue_unget(struct mpl_queue *q, mpl_off message) {
   mpl_tx_store(&q->front, message);
   mpl_tx_store(&q->front_count, mpl_load64_rlx(&q->front_count) + 1);
   mpl_tx_publish(&q->got, mpl_load64_rlx(&q->got) - 1);
-  mpl_tx_commit();
-  mpl_robust_unlock(&q->get_lock);
-  mpl_tx_wake_flush();
+  mpl_section_leave(&q->get_lock);
   return MPL_OK;
 }
 
@@ -380,9 +378,7 @@ enum mpl_status mpl_queue_shutdown(struct mpl_queue *q, bool immediate) {
   mpl_tx_wake(&q->not_empty, MPL_EC_ALL);
   mpl_tx_wake(&q->not_full, MPL_EC_ALL);
   if (state > mpl_load64_rlx(&q->state)) mpl_tx_publish(&q->state, state);
-  mpl_tx_commit();
-  mpl_robust_unlock(&q->put_lock);
-  mpl_tx_wake_flush();
+  mpl_section_leave(&q->put_lock);
   if (immediate) {
     drop_items(q);
     mpl_object_bury();

@@ -105,6 +105,11 @@ void mpl_tasks_pass_on(struct mpl_tasks *t);
 enum mpl_status mpl_tasks_chain(struct mpl_tasks *t, struct mpl_chunk *c, enum mpl_chunk_kind kind,
                                 mpl_off message);
 
+/* Of tasks_job.c, for tasks.c. */
+bool mpl_tasks_job_tx_leave(struct mpl_tasks *t, mpl_off job);
+bool mpl_tasks_job_walk(struct mpl_tasks *t, bool (*visit)(void *arg, mpl_off block),
+                        bool (*ref)(void *arg, uint64_t id), void *arg);
+
 static inline struct mpl_job *mpl_tasks_job_at(mpl_off message) {
   return mpl_message_data(message);
 }
