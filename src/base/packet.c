@@ -81,7 +81,7 @@ union control {
 };
 
 /* Sends a tag with a descriptor, which stays open for the caller. */
-enum mpl_status mpl_packet_send_fd(int fd, uint64_t tag, int passed) {
+enum mpl_status mpl_packet_send_fd(int fd, struct mpl_packet_tag tag, int passed) {
   union control control = {.head = {.cmsg_len = CMSG_LEN(sizeof passed),
                                     .cmsg_level = SOL_SOCKET,
                                     .cmsg_type = SCM_RIGHTS}};
@@ -94,9 +94,9 @@ enum mpl_status mpl_packet_send_fd(int fd, uint64_t tag, int passed) {
 }
 
 /* The tag of the next packet, which stays where it is. */
-enum mpl_status mpl_packet_look_tag(int fd, uint64_t *tag) {
+enum mpl_status mpl_packet_look_tag(int fd, struct mpl_packet_tag *tag) {
   size_t size;
-  *tag = 0;
+  *tag = (struct mpl_packet_tag){0};
   return receive(fd, tag, sizeof *tag, MSG_PEEK, &size);
 }
 
@@ -104,7 +104,7 @@ enum mpl_status mpl_packet_look_tag(int fd, uint64_t *tag) {
    it is. MPL_ERRNO with EMFILE if the caller has too many. */
 enum mpl_status mpl_packet_look_fd(int fd, int *passed) {
   union control control = {.head = {0}};
-  uint64_t tag;
+  struct mpl_packet_tag tag;
   struct iovec part = {&tag, sizeof tag};
   struct msghdr message = {.msg_iov = &part,
                            .msg_iovlen = 1,

@@ -26,8 +26,13 @@ enum mpl_status mpl_packet_send(int fd, const struct iovec *parts, size_t n);
 enum mpl_status mpl_packet_receive(int fd, void *bytes, size_t room, size_t *size);
 enum mpl_status mpl_packet_look(int fd);
 
-enum mpl_status mpl_packet_send_fd(int fd, uint64_t tag, int passed);
-enum mpl_status mpl_packet_look_tag(int fd, uint64_t *tag);
+/* What a packet with a descriptor says; the words mean what the sender likes. */
+struct mpl_packet_tag {
+  uint64_t id, turn;
+};
+
+enum mpl_status mpl_packet_send_fd(int fd, struct mpl_packet_tag tag, int passed);
+enum mpl_status mpl_packet_look_tag(int fd, struct mpl_packet_tag *tag);
 enum mpl_status mpl_packet_look_fd(int fd, int *passed);
 bool mpl_packet_half_full(int fd);
 

@@ -3,7 +3,8 @@
 **
 ** The depot is first in, first out, and so are parcels, mostly: the packet that is looked for is
 ** the first one. Others in front of it are sent to the end again, each before it is taken from the
-** front.
+** front: whoever dies in between leaves two of it. So a packet that was sent again says in which
+** turn that was, and a turn ends at the first one of its own.
 */
 #include "ds/parcel.h"
 
@@ -25,13 +26,13 @@ static bool is_awaited(uint64_t id) {
 }
 
 static void drop_first(void) {
-  uint64_t tag;
+  struct mpl_packet_tag tag;
   size_t size;
   mpl_packet_receive(depot[1], &tag, sizeof tag, &size);
 }
 
 /* Puts the first packet behind the others. There is room: mpl_parcel_new leaves half of it. */
-static enum mpl_status move_first(uint64_t tag) {
+static enum mpl_status move_first(struct mpl_packet_tag tag) {
   int fd;
   enum mpl_status s = mpl_packet_look_fd(depot[1], &fd);
   if (s != MPL_OK) return s;
@@ -47,15 +48,18 @@ static enum mpl_status move_first(uint64_t tag) {
 /* Drops what nobody waits for and brings the packet of the parcel to the front; 0 for none: goes
    through all. MPL_OK; MPL_GONE: there is none; MPL_ERRNO. The lock is held. */
 static enum mpl_status turn(uint64_t wanted) {
-  uint64_t tag, first = 0;
+  mpl_a64 *turns = &mpl_super()->parcel_turns;
+  struct mpl_packet_tag tag;
+  uint64_t now = mpl_load64_rlx(turns) + 1;
+  mpl_store64_rlx(turns, now);
   for (int i = 0; i < LOOKS_MOST && mpl_packet_look_tag(depot[1], &tag) == MPL_OK; i++) {
-    if (!is_awaited(tag)) {
+    if (!is_awaited(tag.id)) {
       drop_first();
       continue;
     }
-    if (tag == wanted) return MPL_OK;
-    if (tag == first && wanted == 0) return MPL_OK;
-    if (first == 0) first = tag;
+    if (tag.id == wanted) return MPL_OK;
+    if (tag.turn == now) break;
+    tag.turn = now;
     enum mpl_status s = move_first(tag);
     if (s != MPL_OK) return s;
   }
@@ -87,7 +91,7 @@ enum mpl_status mpl_parcel_new(int fd, uint64_t *id) {
   if (mpl_packet_half_full(depot[0])) return errno = ENOBUFS, MPL_ERRNO;
   enum mpl_status s = mpl_object_new(MPL_TYPE_PARCEL, sizeof(uint64_t), NULL, NULL, id);
   if (s != MPL_OK) return s;
-  s = mpl_packet_send_fd(depot[0], *id, fd);
+  s = mpl_packet_send_fd(depot[0], (struct mpl_packet_tag){.id = *id}, fd);
   if (s == MPL_OK) return MPL_OK;
   int error = s == MPL_ERRNO ? errno : ENOBUFS;
   mpl_parcel_release(id, 1);

@@ -32,6 +32,7 @@ struct mpl_super {
   struct mpl_slot_root slots;
   struct mpl_object_root objects;
   struct mpl_robust parcel_lock; /* see ds/parcel.c */
+  mpl_a64 parcel_turns;          /* guarded by it */
   MPL_ALIGNED mpl_a64 rolled_back; /* sections that recovery found open, since the start */
   mpl_a64 taken_over;              /* locks that were got from a dead holder */
   mpl_a64 recovered;               /* processes that recovery cleaned up after */
