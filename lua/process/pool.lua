@@ -51,6 +51,17 @@ local function check_owner(self, method, level)
   end
 end
 
+-- Says at `level` why the pool takes no more work, if it does not.
+local function check_running(self, method, level)
+  if self.state == "broken" then
+    error(self.failure, 0)
+  elseif self.state == "over" then
+    error(method .. ": manager is shut down", level)
+  elseif self.state ~= "running" then
+    error(("%s: the pool is %s and takes no more work"):format(method, self.state), level)
+  end
+end
+
 -- Checks that a call can begin, takes over what has finished, and returns what will be called.
 local function check_call(self, method, f)
   if getmetatable(self) ~= Pool or self.owner ~= identity() then
@@ -60,14 +71,10 @@ local function check_call(self, method, f)
     f = function_of(f, method)
   end
   look(self)
-  if self.state == "running" then
-    return f
-  elseif self.state == "broken" then
-    error(self.failure, 0)
-  elseif self.state == "over" then
-    error(method .. ": manager is shut down", 3)
+  if self.state ~= "running" then
+    check_running(self, method, 4)
   end
-  error(("%s: the pool is %s and takes no more work"):format(method, self.state), 3)
+  return f
 end
 
 --------------------------------------------------------------------------------
@@ -82,60 +89,55 @@ local function raise(message, level)
   error(message, 0)
 end
 
--- The call could not be sent whole: nothing of it is run, and the error is raised at `level`.
+-- The call could not be sent whole, or the wait for it was ended by an error, which is raised at
+-- `level`: what has not begun will not run.
 local function withdraw(self, call, message, level)
-  if call.tag then
-    calls.abandon(self, call)
-  end
+  calls.abandon(self, call)
   raise(message, level + 1)
 end
 
--- Waits for a call that nobody else has, and gives what it gives. If an error ends the wait the
--- call is not wanted any more.
-local function await(self, call)
-  local ok, message = pcall(wait_for, call)
+local function enter_and_wait(enter, self, call, f, args)
+  enter(self, call, f, args)
+  wait_for(call)
+end
+
+-- Begins a call that nobody else has, by `enter`, and waits for it.
+local function run(enter, self, call, f, args)
+  local ok, message = pcall(enter_and_wait, enter, self, call, f, args)
   if not ok then
-    calls.abandon(self, call)
-    error(message, 0)
+    withdraw(self, call, message, 3)
   end
-  return call:get()
 end
 
 --------------------------------------------------------------------------------
 -- apply
 
--- Begins the call and hands its task in.
-local function enter_apply(self, call, f, args)
+-- Begins the call and hands its task in. To be called through `whole`.
+local function put_apply(self, call, f, args)
   calls.begin(self, call, f, true)
   self.ledger:put(call.job, call.tag, "apply", args, 1, 1, call.timeout, call.retries)
 end
 
--- `target` is what the script gave, with its parameters; f is the function that calls it.
-local function begin_apply(self, target, f, args, kwargs, options)
-  if kwargs then
-    args = arguments.bind(target, args or {}, kwargs, 4)
-  end
+local function enter_apply(self, call, f, args)
+  calls.whole(put_apply, self, call, f, args)
+end
+
+-- A call that has not begun.
+local function new_apply(self)
   -- The fields of most calls, so that the table has its size at once; one more, and it would be
   -- twice as large.
-  local call = setmetatable({ pool = self, name = "apply", job = nil, is_borrower = nil, tag = nil,
+  return setmetatable({ pool = self, name = "apply", job = nil, is_borrower = nil, tag = nil,
     done = 0, value = nil, is_ready = false }, AsyncResult)
-  if options ~= NO_OPTIONS then
-    call.callback, call.error_callback = options.callback, options.error_callback
-    call.timeout, call.retries = options.timeout, options.retries
-  end
-  local ok, message = unbroken(enter_apply, self, call, f, args or {})
-  if not ok then
-    withdraw(self, call, message, 3)
-  end
-  return call
 end
 
 -- pool:apply(f[, args[, kwargs]]): f's results, from a worker. Its error is raised: a RemoteError.
 function Pool:apply(f, args, kwargs)
   local called = check_call(self, "apply", f)
   check_arguments("apply", args, kwargs)
-  local call = begin_apply(self, f, called, args, kwargs, NO_OPTIONS)
-  return await(self, call)
+  args = kwargs and arguments.bind(f, args or {}, kwargs, 3) or args or {}
+  local call = new_apply(self)
+  run(enter_apply, self, call, called, args)
+  return call:get()
 end
 
 -- pool:apply_async(f[, args[, kwargs[, options]]]): the same as an AsyncResult, at once. Options:
@@ -144,7 +146,16 @@ function Pool:apply_async(f, args, kwargs, options)
   local called = check_call(self, "apply_async", f)
   check_arguments("apply_async", args, kwargs)
   options = options and check_options(options, "apply_async", nil, 2) or NO_OPTIONS
-  local call = begin_apply(self, f, called, args, kwargs, options)
+  args = kwargs and arguments.bind(f, args or {}, kwargs, 3) or args or {}
+  local call = new_apply(self)
+  if options ~= NO_OPTIONS then
+    call.callback, call.error_callback = options.callback, options.error_callback
+    call.timeout, call.retries = options.timeout, options.retries
+  end
+  local ok, message = unbroken(put_apply, self, call, called, args)
+  if not ok then
+    withdraw(self, call, message, 2)
+  end
   return call
 end
 
@@ -169,26 +180,31 @@ local function enter_map(self, call, f)
       call.timeout, call.retries) + 1
   end
   call.input = nil
+  calls.finish_if_done(self, call) -- there may have been nothing to do
 end
 
--- Begins a call of `name` for the method, whose caller is told of what is wrong.
-local function map_async(self, name, method, f, xs, options)
+-- A call of `name` that has not begun, for the method, whose caller is told of what is wrong.
+local function new_map(self, name, method, xs, options)
   local list, n = input_of(xs, method)
   options = check_options(options, method, "chunksize", 3)
   if not n then
     list, n = read_all(list)
+    check_running(self, method, 4) -- the iterator may have ended the pool
   end
   local call = setmetatable({ pool = self, name = name, total = n, input = list,
     values = { n = n }, chunksize = options.chunksize, callback = options.callback,
     error_callback = options.error_callback, timeout = options.timeout,
     retries = options.retries }, AsyncResult)
   call.progress = options.progress and progress.new(options.progress) or nil
+  return call
+end
+
+-- Begins a call that the script will have.
+local function start_map(self, call, f)
   local ok, message = pcall(enter_map, self, call, f)
   if not ok then
     withdraw(self, call, message, 3)
   end
-  calls.finish_if_done(self, call) -- there may have been nothing to do
-  return call
 end
 
 -- pool:map(f, xs[, options]): the list of f(x), in the order of the input, with its `n`. xs is a
@@ -196,28 +212,32 @@ end
 -- a table with chunksize, progress, timeout, retries, callback, error_callback.
 function Pool:map(f, xs, options)
   f = check_call(self, "map", f)
-  local call = map_async(self, "map", "map", f, xs, options)
-  return await(self, call)
+  local call = new_map(self, "map", "map", xs, options)
+  run(enter_map, self, call, f)
+  return call:get()
 end
 
 -- pool:starmap(f, xs[, options]): as map; each x is the list of f's arguments.
 function Pool:starmap(f, xs, options)
   f = check_call(self, "starmap", f)
-  local call = map_async(self, "starmap", "starmap", f, xs, options)
-  return await(self, call)
+  local call = new_map(self, "starmap", "starmap", xs, options)
+  run(enter_map, self, call, f)
+  return call:get()
 end
 
 -- pool:map_async(f, xs[, options]): as map, an AsyncResult at once.
 function Pool:map_async(f, xs, options)
   f = check_call(self, "map_async", f)
-  local call = map_async(self, "map", "map_async", f, xs, options)
+  local call = new_map(self, "map", "map_async", xs, options)
+  start_map(self, call, f)
   return call
 end
 
 -- pool:starmap_async(f, xs[, options]): as starmap, an AsyncResult at once.
 function Pool:starmap_async(f, xs, options)
   f = check_call(self, "starmap_async", f)
-  local call = map_async(self, "starmap", "starmap_async", f, xs, options)
+  local call = new_map(self, "starmap", "starmap_async", xs, options)
+  start_map(self, call, f)
   return call
 end
 
@@ -303,6 +323,24 @@ function Pool:terminate()
   callbacks.run(self)
 end
 
+-- Waits until all that was handed in is done, and the workers have ended. Nothing to do if the
+-- input of an iterator has ended the pool.
+local function finish_work(self)
+  if self.ledger then
+    self.is_ledger_closed = true
+    self.ledger:close()
+  end
+  while self.outstanding > 0 do
+    workers.pump(self, 1)
+  end
+  if self.state == "closed" then
+    self.last_measured = self.ledger and measure(self) or self.last_measured
+    workers.join_all(self)
+    self.state = "joined"
+    self.ledger = nil
+  end
+end
+
 -- pool:join(): waits until everything is done and the workers have ended. After close or terminate.
 function Pool:join()
   check_owner(self, "join", 2)
@@ -310,16 +348,7 @@ function Pool:join()
     error("join: the pool is running; close or terminate it first", 2)
   elseif self.state == "closed" then
     imap.finish_input(self)
-    self.ledger:close()
-    self.is_ledger_closed = true
-    while self.outstanding > 0 do
-      workers.pump(self, 1)
-    end
-    if self.state == "closed" then
-      self.last_measured = measure(self)
-      workers.join_all(self)
-      self.state, self.ledger = "joined", nil
-    end
+    finish_work(self)
   end
   workers.stop(self)
   callbacks.run(self)

@@ -94,6 +94,9 @@ local function release_job(pool, call)
     return
   end
   local place = pool.next_kept
+  if kept[-place] and kept[-place] == pool.plain_job then
+    place = place % KEPT_JOBS + 1 -- a brief call may be about to use it: this may be a finalizer
+  end
   local oldest = kept[-place]
   if oldest then
     kept[oldest] = nil
@@ -138,11 +141,11 @@ local function finish(pool, call, failure)
   call.failure = failure
   call.is_ready = true
   release_job(pool, call)
-  if call.progress then
-    call.progress:finish()
-  end
   if call.callback or call.error_callback then
     callbacks.queue(pool, call)
+  end
+  if call.progress then
+    call.progress:finish()
   end
   if pool.outstanding == 0 and next(pool.dead) then
     pool.dead = {}
@@ -161,15 +164,6 @@ function calls.finish_if_done(pool, call)
   whole(finish_if_done, pool, call)
 end
 
--- abandon(pool, call): nobody wants the call any more; what is queued of it will not run.
-function calls.abandon(pool, call)
-  if not call.is_ready then
-    callbacks.forget(pool, call)
-    whole(finish, pool, call)
-    calls.cancel(pool, call)
-  end
-end
-
 -- cancel(pool, call): takes the call's queued tasks back and interrupts those that run. Whether
 -- there were any.
 function calls.cancel(pool, call)
@@ -178,6 +172,23 @@ function calls.cancel(pool, call)
     any = true
   end
   return any
+end
+
+local function abandon(pool, call)
+  callbacks.forget(pool, call)
+  if call.tag then
+    finish(pool, call)
+    calls.cancel(pool, call)
+  else
+    release_job(pool, call) -- `begin` has failed
+  end
+end
+
+-- abandon(pool, call): nobody wants the call any more; what is queued of it will not run.
+function calls.abandon(pool, call)
+  if not call.is_ready then
+    whole(abandon, pool, call)
+  end
 end
 
 -- fail_all(pool, make_error): ends all calls; `make_error(call)` gives the error of each. To be

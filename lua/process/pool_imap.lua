@@ -26,71 +26,78 @@ Iterator.__index = Iterator
 Iterator.__name = "imap iterator"
 Iterator.__unsendable = "an iterator, which belongs to the process that made the pool"
 
+local NO_CHUNK <const> = { n = 0 } -- never changed
+
 --------------------------------------------------------------------------------
 -- Feeding
 
--- No more input.
+-- No more input. To be called through `whole`.
 local function end_input(feed)
   feed.is_at_end = true
   feed.total = feed.handed
   calls.finish_if_done(feed.pool, feed)
 end
 
--- Reads up to `size` items of an iterator's: a table with their indices, how many they are, whether
--- they were the last. An error of the iterator's ends the input and drops the chunk that was begun;
--- it is raised after the results of what came before.
+-- Reads items of an iterator's until `size` wait to be handed in, or it ends. An error of the
+-- iterator's ends the input and drops the chunk that was begun; it is raised after the results of
+-- what came before. The iterator may do what it likes meanwhile: let somebody else take results,
+-- end the pool.
 local function read_items(feed, size)
-  local items, n = {}, 0
-  while n < size do
+  while feed.read - feed.handed < size and not feed.is_read_up do
     local ok, item = pcall(feed.input)
     if not ok then
       if core.is_interrupt(item) then
         error(item, 0)
       end
       feed.input_failure = { item }
-      return items, 0, true
+      feed.read, feed.is_read_up = feed.handed, true
     elseif item == nil then
-      return items, n, true
+      feed.is_read_up = true
+    else
+      local n = feed.read + 1
+      feed.items[n] = item
+      feed.read = n
     end
-    n = n + 1
-    items[feed.handed + n] = item
   end
-  return items, n, false
 end
 
-local function hand_in(feed, items, n)
-  local last = feed.handed + n
-  local ledger = feed.pool.ledger
+-- Hands in up to `size` of the items that were read.
+local function hand_in(feed, size)
+  local ledger, items, first = feed.pool.ledger, feed.items, feed.handed + 1
+  local last = math.min(feed.read, feed.handed + size)
   while feed.handed < last do
     feed.handed = ledger:put(feed.job, feed.tag, "map", items, feed.handed + 1, last, feed.timeout,
       feed.retries)
+  end
+  for i = first, feed.length and 0 or last do
+    items[i] = nil
   end
 end
 
 -- Hands in one chunk of at most `size` tasks. An item that cannot be sent ends the input, too.
 local function feed_chunk(feed, size)
-  local items, n, at_end
-  if feed.length then
-    items, n = feed.input, math.min(size, feed.length - feed.handed)
-    at_end = feed.handed + n == feed.length
-  else
-    items, n, at_end = read_items(feed, size)
+  if not feed.is_read_up then
+    read_items(feed, size)
+    if feed.is_at_end or feed.is_ready then
+      return -- so it is since its input was asked
+    end
   end
-  local ok, message = unbroken(hand_in, feed, items, n)
+  local ok, message = unbroken(hand_in, feed, size)
   if not ok then
     if core.is_interrupt(message) then
       error(message, 0)
     end
     feed.input_failure = { (tostring(message):gsub("^process/[^:]*:%d+: ", "")) }
   end
-  if at_end or not ok then
-    end_input(feed)
+  if not ok or feed.is_read_up and feed.handed == feed.read then
+    calls.whole(end_input, feed)
   end
 end
 
 -- Hands in whole chunks while there is room for them.
 local function fill(feed, buffer)
-  while not feed.is_at_end and feed.handed - feed.given + feed.chunksize <= buffer do
+  while not feed.is_at_end and not feed.is_ready and
+    feed.handed - feed.before - feed.position + feed.chunksize <= buffer do
     feed_chunk(feed, feed.chunksize)
   end
 end
@@ -99,7 +106,7 @@ end
 function imap.finish_input(pool)
   for _, call in pairs(pool.calls) do
     if getmetatable(call) == Feed and not call.is_at_end then
-      fill(call, math.huge)
+      fill(call, math.huge) -- until it is at its end, or over
       return imap.finish_input(pool) -- the input may have changed the pool's calls
     end
   end
@@ -130,35 +137,29 @@ function Feed:own_failure() -- luacheck: ignore 212
   return nil
 end
 
--- Where in `feed.chunks` the chunk is, or will be, that is next to give out.
+-- Where in `feed.chunks` the chunk is, or will be, that comes behind the one at hand.
 local function next_key(feed)
-  return feed.is_ordered and feed.given + 1 or feed.next_chunk
+  return feed.is_ordered and feed.before + feed.chunk.n + 1 or feed.next_chunk
 end
 
--- Goes on by one result, which is there: its chunk and its place in that.
-local function advance(feed)
-  if not feed.chunk then
-    local key = next_key(feed)
-    feed.chunk, feed.position = feed.chunks[key], 0
-    feed.chunks[key] = nil
-    feed.next_chunk = feed.next_chunk + 1
-  end
-  local chunk, i = feed.chunk, feed.position + 1
-  feed.position, feed.given = i, feed.given + 1
-  if i == chunk.n then
-    feed.chunk = false
-  end
-  return chunk, i
+-- The next chunk, which is there, is that at hand.
+local function take_chunk(feed)
+  local key = next_key(feed)
+  feed.before, feed.position = feed.before + feed.chunk.n, 0
+  feed.chunk, feed.chunks[key] = feed.chunks[key], nil
+  feed.next_chunk = feed.next_chunk + 1
 end
 
--- Gives out the next result, which is there: index and value; index, nil, error, or the error is
--- raised.
+-- Gives out the next result of the chunk at hand: index and value; index, nil, error, or the error
+-- is raised. An interrupt before the very end takes nothing away.
 local function give(feed)
-  local _, chunk, i = unbroken(advance, feed)
-  local index = chunk.first + i - 1
+  local chunk, i = feed.chunk, feed.position + 1
+  local index, value = chunk.first + i - 1, chunk[i]
   local failure = feed.errors and feed.errors[index]
+  chunk[i - 1] = nil -- was given out
+  feed.position = i
   if not failure then
-    return index, chunk[i]
+    return index, value
   end
   feed.errors[index] = nil
   if not feed.yields_errors then
@@ -181,12 +182,12 @@ local function give_end(feed)
 end
 
 -- Waits until there is a result: true; false, and what there is instead: nothing at the end, or
--- "timeout".
+-- "timeout". What the script has called meanwhile may have taken results, too.
 local function wait_for(feed, timeout)
   local pool = feed.pool
   local deadline = timeout and core.now() + timeout
   local bar <close> = feed.progress -- tidied up if an error ends the wait
-  while not feed.chunks[next_key(feed)] do
+  while feed.position == feed.chunk.n and not feed.chunks[next_key(feed)] do
     if feed.is_ready then
       return false
     end
@@ -205,7 +206,7 @@ end
 
 -- The next result: index, value[, error]; nil at the end; nil, "timeout".
 local function next_result(feed, timeout)
-  if feed.chunk then
+  if feed.position < feed.chunk.n then
     return give(feed)
   end
   if not feed.is_ready then
@@ -218,11 +219,13 @@ local function next_result(feed, timeout)
   local due = feed.pool.callbacks
   if due.first <= due.last then
     run_callbacks(feed.pool)
+    return next_result(feed, timeout)
+  elseif not is_there then
+    return give_end(feed)
+  elseif feed.position == feed.chunk.n then
+    calls.whole(take_chunk, feed)
   end
-  if is_there then
-    return give(feed)
-  end
-  return give_end(feed)
+  return give(feed)
 end
 
 --------------------------------------------------------------------------------
@@ -252,13 +255,17 @@ function Iterator:next(timeout)
   return next_result(feed, timeout)
 end
 
+local function close(feed)
+  feed.is_at_end, feed.is_over, feed.input_failure = true, true, nil
+  feed.chunk, feed.position, feed.chunks = NO_CHUNK, 0, {}
+  calls.abandon(feed.pool, feed)
+end
+
 -- it:close(): the rest is not wanted; what has not begun will not run.
 function Iterator:close()
   local feed = self.feed
   if feed.tag and feed.pool.owner == core.identity() then
-    feed.is_at_end, feed.is_over = true, true
-    feed.chunk, feed.chunks = false, {}
-    calls.abandon(feed.pool, feed)
+    calls.whole(close, feed)
   end
 end
 
@@ -273,22 +280,23 @@ function imap.start(pool, name, f, input, length, options)
   local feed = setmetatable({
     pool = pool, name = name, is_ready = false, done = 0, failed = 0, -- tasks
     input = input, length = length, chunksize = math.min(chunksize, buffer), buffer = buffer,
-    handed = 0, given = 0, chunks = {}, next_chunk = 1, last_chunk = 0,
+    -- Items that were read and not handed in, by their indices; how many were read ever, and handed
+    -- in ever.
+    items = length and input or {}, read = length or 0, is_read_up = length ~= nil, handed = 0,
+    -- Results: those that came, by chunks; the chunk at hand, the last place in it that was given
+    -- out, and how many were given out before it.
+    chunks = {}, next_chunk = 1, last_chunk = 0, chunk = NO_CHUNK, position = 0, before = 0,
     is_ordered = name == "imap", yields_errors = options.errors == "yield", total = nil,
     timeout = options.timeout, retries = options.retries,
     progress = options.progress and progress.new(options.progress) or false,
     -- What is looked at for each result is there, if only as false: a field that is not is looked
     -- for in the class, too.
-    chunk = false, errors = false, callback = false, error_callback = false, is_at_end = false,
+    errors = false, callback = false, error_callback = false, is_at_end = false,
   }, Feed)
   local iterator = setmetatable({ feed = feed }, Iterator) -- first: its end is the call's
   calls.whole(calls.begin, pool, feed, f)
   feed.total = length
-  if length == 0 then
-    end_input(feed)
-  else
-    fill(feed, buffer)
-  end
+  fill(feed, buffer)
   return iterator
 end
 

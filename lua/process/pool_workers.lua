@@ -211,11 +211,13 @@ local function end_with_manager(pool)
 end
 
 -- Takes one finished chunk over: true; or nil and what Tasks:collect says instead. An interrupt
--- must not come between, for what was collected is nowhere else.
+-- must not come between, for what was collected is nowhere else, and a death is told once.
 local function take(pool, wanted, timeout)
   local tag, first, values, found, is_plain = pool.ledger:collect(wanted, timeout)
   if tag then
     return true, deliver(pool, tag, first, values, found, is_plain)
+  elseif first == "child" then
+    pool.is_tended = false
   end
   return nil, first
 end

@@ -121,10 +121,13 @@ uint64_t mpl_interrupt_count(void) {
   return raised;
 }
 
-/* Whether from now on running code is left in peace; waits are not. Returns what was before. */
+/* Whether from now on running code is left in peace; waits are not. What came meanwhile strikes as
+   soon as running code is not held any more: not here, where the error of a finalizer would be lost
+   with it. Returns what was before. */
 bool mpl_interrupt_hold(bool hold) {
   bool before = held;
   held = hold;
+  if (!hold && mpl_signal_pending(MPL_SIGNAL_INTERRUPT | MPL_SIGNAL_TASK)) on_interrupt();
   return before;
 }
 

@@ -69,13 +69,12 @@ static int system_is_interrupt(lua_State *L) {
 }
 
 /* unbroken(f, ...): as pcall, but an interrupt cannot strike between two instructions of f, only in
-   its waits. One that came meanwhile is raised at the end, when all is done. */
+   its waits. One that came meanwhile strikes afterwards, when all is done. */
 static int system_unbroken(lua_State *L) {
   luaL_checkany(L, 1);
   bool before = mpl_interrupt_hold(true);
   int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
   mpl_interrupt_hold(before);
-  if (!before && status == LUA_OK) mpl_interrupt_attend(L, NULL, NULL);
   lua_pushboolean(L, status == LUA_OK);
   lua_insert(L, 1);
   return lua_gettop(L);

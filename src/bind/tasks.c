@@ -13,6 +13,7 @@
 #include "bind/module.h"
 #include "proc/alarm.h"
 #include "proc/child.h"
+#include "proc/signal.h"
 #include "shm/reflist.h"
 #include "shm/slot.h"
 
@@ -182,6 +183,7 @@ static int tasks_queued(lua_State *L) {
 static int tasks_due(lua_State *L) {
   struct mpl_tasks *t = mpl_tasks_self(L);
   uint64_t n = mpl_load64_acq(&t->finished.count) + mpl_load64_acq(&t->collected.count);
+  if (mpl_signal_take(MPL_SIGNAL_CHILD)) mpl_child_reap();
   bool due = n >= (uint64_t)luaL_checkinteger(L, 2) || mpl_child_ends() != mpl_tasks_desk(L)->ends;
   lua_pushboolean(L, due);
   return 1;

@@ -28,6 +28,7 @@ struct put {
   struct mpl_tasks *t;
   struct mpl_tasks_desk *desk;
   struct mpl_chunk like;
+  uint64_t job;         /* its number */
   lua_Integer at, last; /* index of the element that is encoded, and of the last one */
   mpl_off chunk;        /* in the hand; 0: not made yet */
 };
@@ -66,9 +67,12 @@ static enum mpl_status make_args(struct put *p, const struct content *content) {
   return s;
 }
 
-/* Makes the chunk, in the hand. MPL_OK, MPL_NOMEM, MPL_DAMAGED. */
+/* Makes the chunk, in the hand. MPL_OK, MPL_NOMEM, MPL_DAMAGED; MPL_GONE: the job is, as
+   encoding may run finalizers, and these may end calls; none runs from here on. */
 static enum mpl_status make_chunk(struct put *p, const struct content *content) {
   enum mpl_status s = MPL_OK;
+  p->like.job = mpl_tasks_job_find(p->t, p->job);
+  if (p->like.job == 0) return MPL_GONE;
   p->like.args_size = content->size + (content->head != NULL ? sizeof *content->head : 0);
   if (content->nrefs > 0) s = make_args(p, content);
   if (s != MPL_OK) return s;
@@ -177,8 +181,7 @@ static void check_arguments(lua_State *L, struct put *p) {
   lua_Integer retries = luaL_optinteger(L, RETRIES, 0);
   lua_Number timeout = luaL_optnumber(L, TIMEOUT, 0);
   mpl_args_end(L, RETRIES);
-  p->like.job = mpl_tasks_job_find(p->t, (uint64_t)luaL_checkinteger(L, JOB));
-  luaL_argcheck(L, p->like.job != 0, JOB, "no such job");
+  p->job = (uint64_t)luaL_checkinteger(L, JOB);
   p->like.tag = (uint64_t)luaL_checkinteger(L, TAG);
   p->like.kind = (uint64_t)luaL_checkoption(L, KIND, NULL, kinds);
   luaL_checktype(L, LIST, LUA_TTABLE);

@@ -363,7 +363,8 @@ static int attempt(lua_State *L, struct mpl_blocking *op) {
 }
 
 static void give_up(struct mpl_blocking *op) {
-  mpl_tasks_pass_on(((struct serve *)op)->t);
+  struct serve *s = (struct serve *)op;
+  mpl_tasks_pass_on(s->t, s->worker);
 }
 
 static void prepare(lua_State *L, struct serve *s) {

@@ -40,11 +40,17 @@ static mpl_off tx_take(struct mpl_tasks_list *list, mpl_off before) {
   return chunk;
 }
 
-/* One chunk more is finished; `queued` are left. Wakes the owner if that is what it waits for. */
-static void tx_finish(struct mpl_tasks *t, mpl_off chunk, uint64_t queued) {
+/* One chunk more is finished, of which the owner is to hear. */
+static void tx_finish(struct mpl_tasks *t, mpl_off chunk) {
   tx_push_back(&t->finished, chunk);
-  if (queued == 0 || count_of(&t->finished) + 1 >= mpl_load64_rlx(&t->wanted))
-    mpl_tx_wake(&t->ready, MPL_EC_ALL);
+  mpl_tx_wake(&t->ready, MPL_EC_ALL);
+}
+
+/* After a commit: whether what is finished is worth waking the owner for. It says what it wants, and
+   then looks what is finished. */
+static bool is_wanted(struct mpl_tasks *t) {
+  mpl_fence_sc();
+  return count_of(&t->finished) >= mpl_load64_rlx(&t->wanted) || count_of(&t->queued) == 0;
 }
 
 /* Commits, and leaves the section. */
@@ -176,7 +182,7 @@ static void tx_settle(struct mpl_tasks *t, struct mpl_tasks_worker *entry) {
   mpl_off chunk = mpl_load64_rlx(&entry->chunk);
   mpl_tx_store(&entry->chunk, 0);
   if (mpl_chunk_is_over(mpl_chunk_at(chunk))) {
-    tx_finish(t, chunk, count_of(&t->queued));
+    tx_finish(t, chunk);
     if (mpl_load64_rlx(&t->closed) != 0) mpl_tx_wake(&t->work, MPL_EC_ALL);
   } else {
     tx_push_front(&t->queued, chunk);
@@ -216,7 +222,7 @@ static bool tx_cancel_queued(struct mpl_tasks *t, uint64_t tag) {
   if (chunk == 0) return false;
   tx_take(&t->queued, before);
   mpl_tx_store(&mpl_chunk_at(chunk)->cancel, 1);
-  tx_finish(t, chunk, 0);
+  tx_finish(t, chunk);
   if (mpl_load64_rlx(&t->closed) != 0) mpl_tx_wake(&t->work, MPL_EC_ALL);
   return true;
 }
@@ -312,11 +318,16 @@ enum mpl_status mpl_tasks_step(struct mpl_tasks *t, uint64_t worker, mpl_off *ch
   mpl_tx_publish(&t->running, running);
   if (next != 0) tx_take(&t->queued, 0);
   if (had != 0) {
-    tx_finish(t, had, next != 0 ? count_of(&t->queued) - 1 : 0);
+    tx_finish(t, had);
     if (running == 0 && mpl_load64_rlx(&t->closed) != 0) mpl_tx_wake(&t->work, MPL_EC_ALL);
   }
   mpl_tx_store(&me->chunk, next);
-  leave(t);
+  mpl_tx_commit();
+  mpl_robust_unlock(&t->lock);
+  if (is_wanted(t)) /* so it is where workers are to be woken: the queue is empty */
+    mpl_tx_wake_flush();
+  else
+    mpl_tx_wake_forget();
   *chunk = next;
   if (next != 0) return MPL_OK;
   return idle(t, me, w) == MPL_CLOSED ? MPL_CLOSED : MPL_BLOCK;
@@ -330,8 +341,11 @@ void mpl_tasks_leave(struct mpl_tasks *t, uint64_t worker) {
   leave(t);
 }
 
-/* A worker gives up waiting, and may have been woken for nothing: another one is woken for it. */
-void mpl_tasks_pass_on(struct mpl_tasks *t) {
+/* A worker gives up waiting, and may have been woken for nothing, or have been relied upon to look:
+   another one is woken for it. */
+void mpl_tasks_pass_on(struct mpl_tasks *t, uint64_t worker) {
+  mpl_store64_rel(&t->worker[worker].looks, 0);
+  mpl_fence_sc();
   if (count_of(&t->queued) > 0 && mpl_ec_awaited(&t->work)) mpl_ec_wake(&t->work, 1);
 }
 

@@ -101,7 +101,7 @@ enum mpl_status mpl_tasks_serve(struct mpl_tasks *t, uint64_t worker);
 enum mpl_status mpl_tasks_step(struct mpl_tasks *t, uint64_t worker, mpl_off *chunk,
                                struct mpl_wait *w, int64_t deadline);
 void mpl_tasks_leave(struct mpl_tasks *t, uint64_t worker);
-void mpl_tasks_pass_on(struct mpl_tasks *t);
+void mpl_tasks_pass_on(struct mpl_tasks *t, uint64_t worker);
 enum mpl_status mpl_tasks_chain(struct mpl_tasks *t, struct mpl_chunk *c, enum mpl_chunk_kind kind,
                                 mpl_off message);
 
