@@ -89,33 +89,47 @@ local function raise(message, level)
   error(message, 0)
 end
 
--- The call could not be sent whole, or the wait for it was ended by an error, which is raised at
--- `level`: what has not begun will not run.
-local function withdraw(self, call, message, level)
-  calls.abandon(self, call)
-  raise(message, level + 1)
+-- Ends a call that an error leaves behind, half handed in or with nobody to wait for it: what has
+-- not begun will not run. No interrupt strikes before a function in C is called, such as __close:
+-- none comes between the error and this.
+local Guard = { __close = unbroken }
+
+function Guard:__call(failure)
+  if failure ~= nil then
+    calls.abandon(self.call.pool, self.call)
+  end
 end
 
-local function enter_and_wait(enter, self, call, f, args)
+-- Begins a call that the script will have, by `enter`.
+local function start(enter, self, call, f)
+  local _ <close> = setmetatable({ call = call }, Guard)
+  enter(self, call, f)
+end
+
+-- The same for a call that nobody else has, and waits for it.
+local function complete(enter, self, call, f, args)
+  local _ <close> = setmetatable({ call = call }, Guard)
   enter(self, call, f, args)
   wait_for(call)
 end
 
--- Begins a call that nobody else has, by `enter`, and waits for it.
-local function run(enter, self, call, f, args)
-  local ok, message = pcall(enter_and_wait, enter, self, call, f, args)
+-- Calls one of these. Errors are raised at the level of the caller of a method that calls this.
+local function run(how, ...)
+  local ok, message = pcall(how, ...)
   if not ok then
-    withdraw(self, call, message, 3)
+    raise(message, 3)
   end
 end
 
 --------------------------------------------------------------------------------
 -- apply
 
--- Begins the call and hands its task in. To be called through `whole`.
+-- Begins the call and hands its task in: first, as the pool waits for all calls that it knows. To be
+-- called through `whole`.
 local function put_apply(self, call, f, args)
-  calls.begin(self, call, f, true)
-  self.ledger:put(call.job, call.tag, "apply", args, 1, 1, call.timeout, call.retries)
+  local tag = calls.prepare(self, call, f, true)
+  self.ledger:put(call.job, tag, "apply", args, 1, 1, call.timeout, call.retries)
+  calls.enter(self, call, tag)
 end
 
 local function enter_apply(self, call, f, args)
@@ -136,7 +150,7 @@ function Pool:apply(f, args, kwargs)
   check_arguments("apply", args, kwargs)
   args = kwargs and arguments.bind(f, args or {}, kwargs, 3) or args or {}
   local call = new_apply(self)
-  run(enter_apply, self, call, called, args)
+  run(complete, enter_apply, self, call, called, args)
   return call:get()
 end
 
@@ -154,7 +168,8 @@ function Pool:apply_async(f, args, kwargs, options)
   end
   local ok, message = unbroken(put_apply, self, call, called, args)
   if not ok then
-    withdraw(self, call, message, 2)
+    calls.abandon(self, call)
+    raise(message, 2)
   end
   return call
 end
@@ -168,7 +183,7 @@ end
 
 -- Begins the call and hands all of its tasks in.
 local function enter_map(self, call, f)
-  calls.whole(calls.begin, self, call, f, true)
+  calls.begin(self, call, f, true)
   local ledger, mode = self.ledger, call.name == "starmap" and "star" or "map"
   local list, n, first = call.input, call.total, 1
   local largest = call.progress and math.min(LARGEST_CHUNK, n // STEPS_SHOWN + 1) or LARGEST_CHUNK
@@ -199,21 +214,13 @@ local function new_map(self, name, method, xs, options)
   return call
 end
 
--- Begins a call that the script will have.
-local function start_map(self, call, f)
-  local ok, message = pcall(enter_map, self, call, f)
-  if not ok then
-    withdraw(self, call, message, 3)
-  end
-end
-
 -- pool:map(f, xs[, options]): the list of f(x), in the order of the input, with its `n`. xs is a
 -- list or an iterator. When all have finished the first error is raised. Options: a chunk size, or
 -- a table with chunksize, progress, timeout, retries, callback, error_callback.
 function Pool:map(f, xs, options)
   f = check_call(self, "map", f)
   local call = new_map(self, "map", "map", xs, options)
-  run(enter_map, self, call, f)
+  run(complete, enter_map, self, call, f)
   return call:get()
 end
 
@@ -221,7 +228,7 @@ end
 function Pool:starmap(f, xs, options)
   f = check_call(self, "starmap", f)
   local call = new_map(self, "starmap", "starmap", xs, options)
-  run(enter_map, self, call, f)
+  run(complete, enter_map, self, call, f)
   return call:get()
 end
 
@@ -229,7 +236,7 @@ end
 function Pool:map_async(f, xs, options)
   f = check_call(self, "map_async", f)
   local call = new_map(self, "map", "map_async", xs, options)
-  start_map(self, call, f)
+  run(start, enter_map, self, call, f)
   return call
 end
 
@@ -237,7 +244,7 @@ end
 function Pool:starmap_async(f, xs, options)
   f = check_call(self, "starmap_async", f)
   local call = new_map(self, "starmap", "starmap_async", xs, options)
-  start_map(self, call, f)
+  run(start, enter_map, self, call, f)
   return call
 end
 

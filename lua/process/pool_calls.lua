@@ -2,7 +2,7 @@
 --
 -- A call is the AsyncResult that the script has of it (process.result) or what an iterator stands
 -- on (process.pool_imap). The ledger knows a call by its tag. Invariant: a call is in `pool.calls`
--- from `begin` until its end, and it ends once: with all its tasks finished, or by `abandon` or
+-- from `enter` until its end, and it ends once: with all its tasks finished, or by `abandon` or
 -- `fail_all`.
 
 local callbacks = require "process.callbacks"
@@ -118,19 +118,28 @@ local function whole(f, ...)
 end
 calls.whole = whole
 
--- begin(pool, call, f[, is_brief]): makes the table `call`, with its fields `pool` and `name`, a
--- call of the pool, with a tag. Raises if f cannot be sent. `is_brief`: all of its tasks are handed
--- in at once. To be called through `whole`.
-function calls.begin(pool, call, f, is_brief)
+-- prepare(pool, call, f[, is_brief]): gives the table `call`, with its fields `pool` and `name`, its
+-- job; returns what will be its tag. Raises if f cannot be sent. `is_brief`: all of its tasks are
+-- handed in at once. To be called through `whole`, as is `enter`.
+function calls.prepare(pool, call, f, is_brief)
   take_job(pool, call, f, is_brief)
-  local number = pool.last_call + 1
-  local tag = number * KINDS + NUMBERS[call.name]
-  pool.last_call, pool.calls[tag] = number, call
+  pool.last_call = pool.last_call + 1
+  return pool.last_call * KINDS + NUMBERS[call.name]
+end
+
+-- enter(pool, call, tag): the call is one of the pool's.
+function calls.enter(pool, call, tag)
+  pool.calls[tag] = call
   pool.outstanding = pool.outstanding + 1
   call.tag = tag
   if call.callback or call.error_callback then
     callbacks.expect(pool)
   end
+end
+
+-- begin(pool, call, f[, is_brief]): both, whole, for a call that hands its tasks in afterwards.
+function calls.begin(pool, call, f, is_brief)
+  whole(function() calls.enter(pool, call, calls.prepare(pool, call, f, is_brief)) end)
 end
 
 -- A call is over: all its tasks have finished, or `failure` says why they will not.
@@ -180,7 +189,7 @@ local function abandon(pool, call)
     finish(pool, call)
     calls.cancel(pool, call)
   else
-    release_job(pool, call) -- `begin` has failed
+    release_job(pool, call) -- it has not begun
   end
 end
 

@@ -45,18 +45,17 @@ end
 local function read_items(feed, size)
   while feed.read - feed.handed < size and not feed.is_read_up do
     local ok, item = pcall(feed.input)
-    if not ok then
-      if core.is_interrupt(item) then
-        error(item, 0)
-      end
-      feed.input_failure = { item }
-      feed.read, feed.is_read_up = feed.handed, true
-    elseif item == nil then
-      feed.is_read_up = true
-    else
+    if ok and item ~= nil then
       local n = feed.read + 1
       feed.items[n] = item
       feed.read = n
+    elseif ok then
+      feed.is_read_up = true
+    elseif core.is_interrupt(item) then
+      error(item, 0)
+    else
+      feed.input_failure = { item }
+      feed.read, feed.is_read_up = feed.handed, true
     end
   end
 end
@@ -157,10 +156,11 @@ local function give(feed)
   local index, value = chunk.first + i - 1, chunk[i]
   local failure = feed.errors and feed.errors[index]
   chunk[i - 1] = nil -- was given out
-  feed.position = i
   if not failure then
+    feed.position = i
     return index, value
   end
+  feed.position = i
   feed.errors[index] = nil
   if not feed.yields_errors then
     error(failure, 0)
@@ -294,7 +294,7 @@ function imap.start(pool, name, f, input, length, options)
     errors = false, callback = false, error_callback = false, is_at_end = false,
   }, Feed)
   local iterator = setmetatable({ feed = feed }, Iterator) -- first: its end is the call's
-  calls.whole(calls.begin, pool, feed, f)
+  calls.begin(pool, feed, f)
   feed.total = length
   fill(feed, buffer)
   return iterator
