@@ -336,10 +336,12 @@ function Process:close()
   if st.is_self or (is_own_child(st) and exitcode(st) == nil) then
     error("cannot close a process while it is still running; join it or terminate it first", 2)
   end
-  if st.child then
-    st.child:close()
+  local child = st.child
+  st.closed = true -- first: nobody asks a handle that is closed, should an interrupt come between
+  st.child, st.target, st.args, st.kwargs = nil, nil, {}, nil
+  if child then
+    child:close()
   end
-  st.closed, st.child, st.target, st.args, st.kwargs = true, nil, nil, {}, nil
 end
 
 -- waitable(object): what core.wait takes in its place: itself; for a child its handle, for the

@@ -337,7 +337,7 @@ local function finish_work(self)
     self.is_ledger_closed = true
     self.ledger:close()
   end
-  while self.outstanding > 0 do
+  while self.outstanding > 0 or workers.are_busy(self) do
     workers.pump(self, 1)
   end
   if self.state == "closed" then

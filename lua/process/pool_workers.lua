@@ -180,8 +180,18 @@ end
 
 -- Whether somebody must be there to work.
 local function is_needed(pool)
-  return pool.state == "running" or pool.outstanding > 0 and
-    (not pool.is_ledger_closed or pool.ledger:queued() > 0)
+  return pool.state == "running" or pool.outstanding > 0 and not pool.is_ledger_closed or
+    pool.ledger:queued() > 0
+end
+
+-- are_busy(pool): whether there are chunks that are not done, be it of calls that nobody wants any
+-- more. A worker that dies of one is to be told of, or the others wait for it and do not end.
+function workers.are_busy(pool)
+  if not pool.ledger then
+    return false
+  end
+  local queued, running = pool.ledger:queued()
+  return queued + running > 0
 end
 
 -- A child has ended: workers that are dead are replaced. If an interrupt comes between it is to be
