@@ -344,3 +344,23 @@ describe("Ctrl-C in the midst of the pool's own code", function()
   it("leaves no call without an end", function() assert.equal("0 0", out.terminate) end)
   it("leaves a pool that works", function() assert.equal("0", out.call) end)
 end)
+
+describe("join, when a worker dies of a task that nobody wants any more", function()
+  local out = support.fixture [[
+    local signal = require "posix.signal"
+    local pool = process.Pool(2)
+    local begun = process.Event()
+    local results = pool:imap(function()
+      begun:set()
+      for _ = 1, 2 do pcall(process.sleep, 30) end -- it is struck when it is cancelled, and again
+      signal.kill(process.getpid(), signal.SIGKILL)
+    end, { 1 })
+    begun:wait()
+    results:close()
+    pool:close()
+    pool:join()
+    report("joined", pool, #process.active_children())
+  ]]
+
+  it("ends", function() assert.equal("<Pool state=joined pool_size=2> 0", out.joined) end)
+end)

@@ -241,3 +241,85 @@ describe("an item that cannot be sent", function()
     support.mentions(out.after, "1 2 3 4 5 6 false", "cannot send a file: at value[7]")
   end)
 end)
+
+describe("an imap that is used by what it calls", function()
+  local out = support.fixture [[
+    local function same(x) return x end
+    local function joined(list)
+      table.sort(list)
+      return table.concat(list, " ")
+    end
+    local pool <close> = process.Pool(2)
+
+    local taken, results = {}, pool:imap(same, { 1, 2, 3, 4, 5, 6 })
+    local function take()
+      local i, v = results()
+      taken[#taken + 1] = i == v and v or nil
+    end
+    for _ = 1, 2 do pool:apply_async(same, { 0 }, nil, { callback = take }) end
+    for _, v in results do taken[#taken + 1] = v end
+    report("callback", joined(taken))
+
+    local read, given, own = 0, {}, nil
+    own = pool:imap(same, function()
+      read = read + 1
+      local item = read
+      pool:map(same, { item })
+      if item == 4 then
+        local _, v = own()
+        given[#given + 1] = v
+      end
+      return item <= 12 and item or nil
+    end, { chunksize = 3, buffer = 3 })
+    for _, v in own do given[#given + 1] = v end
+    report("input", joined(given))
+
+    local turns, seen, shared = 0, {}, nil
+    local function input()
+      coroutine.yield()
+      turns = turns + 1
+      return turns <= 20 and turns or nil
+    end
+    local first = coroutine.wrap(function() shared = pool:imap(same, input, { chunksize = 3 }) end)
+    while not shared do first() end
+    local function consume()
+      for i, v in shared do seen[#seen + 1] = i == v and v or nil end
+    end
+    local left = { coroutine.create(consume), coroutine.create(consume) }
+    while #left > 0 do
+      local co = table.remove(left, 1)
+      assert(coroutine.resume(co))
+      if coroutine.status(co) ~= "dead" then left[#left + 1] = co end
+    end
+    report("coroutines", joined(seen))
+
+    local other = process.Pool(2)
+    report("terminated", try(other:imap(same, function() other:terminate() return 1 end)))
+    local third, count, shut = process.Pool(2), 0, nil
+    shut = third:imap(same, function()
+      count = count + 1
+      if count == 6 then shut:close() end
+      return count
+    end)
+    report("closed", try(function() for _ in shut do end end))
+    third:close()
+    third:join()
+    local fourth = process.Pool(2)
+    report("map", try(fourth.map, fourth, same, function() fourth:terminate() end))
+  ]]
+
+  it("loses nothing to a callback that takes results", function()
+    assert.equal("1 2 3 4 5 6", out.callback)
+  end)
+  it("loses nothing to an input that takes results", function()
+    assert.equal("1 2 3 4 5 6 7 8 9 10 11 12", out.input)
+  end)
+  it("serves two coroutines, with an input that yields", function()
+    assert.equal("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20", out.coroutines)
+  end)
+  it("says what has happened if its input ends it", function()
+    support.mentions(out.terminated, "the pool was terminated")
+    assert.equal("no error", out.closed)
+    support.mentions(out.map, "the pool is terminated")
+  end)
+end)

@@ -51,14 +51,6 @@ local function describe(stats)
   return table.concat(parts, " ")
 end
 
--- Writes on standard error, if that is open: a call goes on without its bar.
-local function say(...)
-  local ok, message = pcall(io.stderr.write, io.stderr, ...)
-  if not ok and core.is_interrupt(message) then
-    error(message, 0)
-  end
-end
-
 -- How wide a text is; a character of UTF-8 counts as one column.
 local function width_of(text)
   return utf8.len(text) or #text
@@ -94,20 +86,20 @@ end
 local function draw(self, stats)
   self.drawn = core.now()
   self.is_on_line = true
-  say("\r", bar_line(self, stats, core.terminal(STDERR) or 80), "\27[K")
+  io.stderr:write("\r", bar_line(self, stats, core.terminal(STDERR) or 80), "\27[K")
 end
 
 local function write_line(self, stats)
   local share = stats.total and stats.total > 0 and
     ("%3d%% "):format(stats.done * 100 // stats.total) or ""
-  say(self.label and self.label .. ": " or "", share, describe(stats), "\n")
+  io.stderr:write(self.label and self.label .. ": " or "", share, describe(stats), "\n")
 end
 
 -- Leaves the bar's line.
 local function leave_line(self)
   if self.is_on_line then
     self.is_on_line = false
-    say("\n")
+    io.stderr:write("\n")
   end
 end
 
@@ -134,7 +126,7 @@ local function call_function(self, stats)
       error(message, 0)
     end
     self.call = nil
-    say("error in a progress function: ", tostring(message), "\n")
+    io.stderr:write("error in a progress function: ", tostring(message), "\n")
   end
 end
 
