@@ -1,5 +1,5 @@
 -- Pool: an interrupt between two instructions of a call. It is sent after n instructions, for more
--- and more n until the call is through: the script that catches it goes on with a pool that is whole.
+-- and more n until the call is through; the script that catches it goes on with the pool.
 
 local support = require "spec.support"
 

@@ -124,8 +124,8 @@ end
 --------------------------------------------------------------------------------
 -- apply
 
--- Begins the call and hands its task in: first, as the pool waits for all calls that it knows. To be
--- called through `whole`.
+-- Begins the call and hands its task in: first, as the pool waits for all calls that it knows. To
+-- be called through `whole`.
 local function put_apply(self, call, f, args)
   local tag = calls.prepare(self, call, f, true)
   self.ledger:put(call.job, tag, "apply", args, 1, 1, call.timeout, call.retries)

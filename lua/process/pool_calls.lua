@@ -118,9 +118,9 @@ local function whole(f, ...)
 end
 calls.whole = whole
 
--- prepare(pool, call, f[, is_brief]): gives the table `call`, with its fields `pool` and `name`, its
--- job; returns what will be its tag. Raises if f cannot be sent. `is_brief`: all of its tasks are
--- handed in at once. To be called through `whole`, as is `enter`.
+-- prepare(pool, call, f[, is_brief]): gives the table `call`, with its fields `pool` and `name`,
+-- its job; returns what will be its tag. Raises if f cannot be sent. `is_brief`: all of its tasks
+-- are handed in at once. To be called through `whole`, as is `enter`.
 function calls.prepare(pool, call, f, is_brief)
   take_job(pool, call, f, is_brief)
   pool.last_call = pool.last_call + 1

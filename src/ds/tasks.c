@@ -46,8 +46,8 @@ static void tx_finish(struct mpl_tasks *t, mpl_off chunk) {
   mpl_tx_wake(&t->ready, MPL_EC_ALL);
 }
 
-/* After a commit: whether what is finished is worth waking the owner for. It says what it wants, and
-   then looks what is finished. */
+/* After a commit: whether what is finished is worth waking the owner for, who says what it wants,
+   and then looks what is finished. */
 static bool is_wanted(struct mpl_tasks *t) {
   mpl_fence_sc();
   return count_of(&t->finished) >= mpl_load64_rlx(&t->wanted) || count_of(&t->queued) == 0;
