@@ -42,7 +42,8 @@ function callbacks.expect(pool)
   core.chores(attend)
 end
 
--- forget(pool, call): nobody wants the call's callbacks any more, if it has any.
+-- forget(pool, call): nobody wants the callbacks of this call, which has begun, if it has any. To be
+-- called through `whole` of process.pool_calls, as are `expect` and `queue`.
 function callbacks.forget(pool, call)
   if call.callback or call.error_callback then
     call.callback, call.error_callback = nil, nil
@@ -73,16 +74,23 @@ local function report(message)
   io.stderr:write("error in a pool's callback: ", debug.traceback(tostring(message), 2), "\n")
 end
 
+-- Takes the first callback that is due out of the queue: the function and its call.
+local function pop(pool)
+  local queue = pool.callbacks
+  local place = queue.first
+  local f, call = table.unpack(queue[place])
+  queue.first = place + 1
+  queue[place] = nil
+  settle(pool)
+  return f, call
+end
+
 -- run(pool): calls what is due, in the order of the calls' ends. An error in a callback is printed
 -- and changes nothing else; an interrupt passes through.
 function callbacks.run(pool)
   local queue = pool.callbacks
   while queue.first <= queue.last do
-    local place = queue.first
-    local f, call = table.unpack(queue[place])
-    queue.first = place + 1
-    queue[place] = nil
-    settle(pool)
+    local _, f, call = core.unbroken(pop, pool)
     local ok, interrupt
     if call.failure then
       ok, interrupt = xpcall(f, report, call.failure)

@@ -184,8 +184,8 @@ function calls.cancel(pool, call)
 end
 
 local function abandon(pool, call)
-  callbacks.forget(pool, call)
   if call.tag then
+    callbacks.forget(pool, call)
     finish(pool, call)
     calls.cancel(pool, call)
   else
