@@ -42,8 +42,8 @@ function callbacks.expect(pool)
   core.chores(attend)
 end
 
--- forget(pool, call): nobody wants the callbacks of this call, which has begun, if it has any. To be
--- called through `whole` of process.pool_calls, as are `expect` and `queue`.
+-- forget(pool, call): nobody wants the callbacks of this call, which has begun, if it has any. To
+-- be called through `whole` of process.pool_calls, as are `expect` and `queue`.
 function callbacks.forget(pool, call)
   if call.callback or call.error_callback then
     call.callback, call.error_callback = nil, nil

@@ -2,7 +2,7 @@
 ** Bytes to functions, and the globals that came along with them.
 **
 ** Bytecode is checked against its hash and then trusted. A global is set when all of the message is
-** good, and only if the receiver has none of that name.
+** good, and only if the receiver has none of its own with that name.
 */
 #include "base/endian.h"
 #include "base/hash.h"
@@ -115,8 +115,40 @@ bool mpl_codec_closure_upvalues(struct decoder *d, struct frame *f) {
 ** Definitions
 */
 
-/* Reads the definitions, and when all of the message is good sets the globals that are nil; no
-   metamethod is called. */
+/* Pushes the table of the globals that messages have set: name -> value. Weak: what is not in use
+   any more can be nobody's value. */
+static void push_received(lua_State *L) {
+  static const char registry_key;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
+}
+
+/* Sets the global with the name and value on top, and pops the value, unless this process has one
+   of its own: neither nil nor as a message left it. No metamethod is called. `globals`: the index
+   of the globals table; the table of what messages have set follows. */
+static void define(lua_State *L, int globals) {
+  lua_pushvalue(L, -2);
+  bool lacking = lua_rawget(L, globals) == LUA_TNIL;
+  lua_pushvalue(L, -3);
+  lua_rawget(L, globals + 1);
+  bool is_own = !lacking && !lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  for (int table = globals; table <= globals + 1 && !is_own; table++) {
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, table);
+  }
+  lua_pop(L, 1);
+}
+
+/* Reads the definitions, and sets these globals when all of the message is good. */
 void mpl_codec_closure_definitions(struct decoder *d) {
   lua_State *L = d->L;
   lua_newtable(L);
@@ -128,16 +160,8 @@ void mpl_codec_closure_definitions(struct decoder *d) {
   }
   if (d->at != d->end) return; /* see mpl_codec_decode */
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  int globals = lua_gettop(L);
+  push_received(L);
   lua_pushnil(L);
-  while (lua_next(L, d->base + DEFINED)) {
-    lua_pushvalue(L, -2);
-    bool missing = lua_rawget(L, -4) == LUA_TNIL;
-    lua_pop(L, 1);
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    if (missing)
-      lua_rawset(L, -4);
-    else
-      lua_pop(L, 2);
-  }
+  while (lua_next(L, d->base + DEFINED)) define(L, globals);
 }
