@@ -98,6 +98,12 @@ describe("workers killed from outside", function()
     report("idle", kill_all(), table.concat(pool:map(math.abs, { -1, -2, -3 }, 1), " "))
     report("again", kill_all(), pool:apply(math.abs, { -5 }))
     report("strength", #process.active_children())
+    local refused
+    for _, p in ipairs(process.active_children()) do
+      refused = not pcall(p.close, p)
+      p:kill(); p:join(); p:close()
+    end
+    report("closed", refused, table.concat(pool:map(math.abs, { -1, -2, -3 }, 1), " "))
     local begun = process.Semaphore(0)
     local r = pool:map_async(function() begun:release(); process.sleep(60) end,
       { 1, 2, 3, 4, 5, 6 }, 1)
@@ -124,6 +130,9 @@ describe("workers killed from outside", function()
     assert.equal("3 1 2 3", out.idle)
     assert.equal("3 5", out.again)
     assert.equal("3", out.strength)
+  end)
+  it("are replaced though the script has closed them", function()
+    assert.equal("true 1 2 3", out.closed)
   end)
   it("fail what they had, all at once too", function()
     assert.equal("6 false worker lost", out["all at once"])

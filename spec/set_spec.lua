@@ -41,6 +41,9 @@ describe("a set", function()
     local n = 0
     for x in set{ 1, 2, 3 }:items() do n = n + x end
     report("items", n)
+    local next_one, rest = set{ "x", false }:items(), {}
+    for x in next_one do rest[#rest + 1] = tostring(x) end
+    report("kept iterator", table.concat(rest, " "), next_one())
   ]]
   it("has each element once", function()
     assert.equal('4 set{"a", "b", 1, true} 1 a b true', out.made)
@@ -65,7 +68,10 @@ describe("a set", function()
     assert.equal("2 1 true", out.copy)
   end)
   it("has no fields of the script's", function() support.mentions(out["no field"], "nil ") end)
-  it("is iterated over", function() assert.equal("6", out.items) end)
+  it("is iterated over", function()
+    assert.equal("6", out.items)
+    assert.equal("x false nil", out["kept iterator"])
+  end)
 end)
 
 describe("sets combined", function()

@@ -33,12 +33,22 @@ function Worker:init(pool, index)
     initargs = pool.initargs, max = pool.maxtasksperchild, faults = pool.faults }
 end
 
--- Message handler of initializers; an interrupt stays one.
+-- Whoever finds a worker in active_children may close it once it has ended; what it ended by the pool
+-- has still to learn, and releases it then.
+function Worker:close()
+  if self:is_alive() then
+    class.Process.close(self)
+  end
+end
+
+-- Message handler of initializers; an interrupt stays one. The traceback has the initializer's own
+-- frames.
 local function capture(message)
   if core.is_interrupt(message) then
     return message
   end
-  return errors.capture(message, 2)
+  local frames = debug.traceback(nil, 2)
+  return errors.capture(message, frames:match("^(.-)\n%s*%[C%]: in function 'xpcall'") or frames)
 end
 
 function Worker:run()
@@ -149,7 +159,7 @@ local function bury(pool, i)
   pool.dead[pid] = worker.name
   local served = pool.ledger:lost(i, code)
   pool.workers[i] = nil
-  worker:close()
+  class.Process.close(worker)
   pool.hasty[i] = not served and pool.initializer and (pool.hasty[i] or 0) + 1 or 0
   if pool.faults then
     local failure = pool.faults:get(false)

@@ -134,8 +134,16 @@ end
 
 set.update = set.union_update
 
--- items(): for x in s:items(), in the order of insertion, as the set is now.
-set.items = core.pairs
+-- items(): for x in s:items(), in the order of insertion, as the set is now. The iterator needs no
+-- state, so that it can be kept, or given to a pool.
+function set:items()
+  check_set(self, "items")
+  local next_element, snapshot, x = core.pairs(self)
+  return function()
+    x = next_element(snapshot, x)
+    return x
+  end, nil, nil, snapshot
+end
 
 -- issubset(other): whether all its elements are in the other one.
 function set:issubset(other)
