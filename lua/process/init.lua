@@ -64,7 +64,7 @@ local process = {
 
   dict = dict,
   set = set,
-  Namespace = namespace,
+  Namespace = namespace.Namespace,
   share = nested.share,
 
   atexit = exit.atexit,
