@@ -60,7 +60,7 @@ local process = {
   Array = core.Array,
   RawValue = core.RawValue,
   RawArray = core.RawArray,
-  list = list,
+  list = list.list,
 
   dict = dict,
   set = set,

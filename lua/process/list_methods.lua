@@ -161,8 +161,11 @@ end
 
 show.class(class, "list{", "}", show.elements(items))
 
-return setmetatable(list, {
+setmetatable(list, {
   __call = function(_, t, options)
     return (arguments.fill(t, core.list, t, options))
   end,
 })
+
+-- In a table: where Lua looks for the names of functions they are there once, as process.list's.
+return { list = list }
