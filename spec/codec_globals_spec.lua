@@ -135,6 +135,30 @@ describe("globals that a function names", function()
     assert.are.same({ 2, "new", "changed here" }, { f() })
   end)
 
+  it("are found where busted keeps those of a spec", function()
+    -- luacheck: push ignore
+    local function count(t) return select("#", table.unpack(t)) + SPEC_NUMBER end
+    local function double(t) return 2 * spec_count(t) end
+    rawset(globals, "SPEC_BOTH", "the program's")
+    SPEC_NUMBER, spec_count, SPEC_BOTH = 5, count, "the spec's"
+    local sent = dumps{ double, function() return SPEC_BOTH end }
+    -- luacheck: pop
+    globals.SPEC_BOTH = nil
+    local got = loads(sent)
+    assert.are.equal(14, got[1]{ 1, 2 })
+    assert.are.equal("the spec's", got[2]())
+    assert.are.equal(5, globals.SPEC_NUMBER)
+  end)
+
+  it("of an environment of the script's own are not mixed with the program's", function()
+    local own = setmetatable({ x = 5 }, { __index = globals })
+    assert.has_error(function() dumps(load("return x", "=own", "t", own)) end,
+      "cannot send a table whose metatable has no name: at value<upvalue _ENV>; " ..
+      "give it one with process.register(name, metatable)")
+    local raising = setmetatable({}, { __index = function() error "no" end })
+    assert.is_nil(loads(dumps(load("return x", "=raising", "t", raising)))())
+  end)
+
   it("are modules by name", function()
     local module = { answer = 42, co = coroutine.create(print) }
     package.loaded["codec_globals_spec.module"] = module

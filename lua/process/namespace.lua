@@ -25,8 +25,8 @@ local function store(ns, t)
 end
 
 -- Namespace([t[, {name =}]]): one with the entries of t as attributes. Operations of a dict that
--- make sense here are there under this name, too; but Lua, which looks for the names of functions in
--- the tables of modules, is to find them as the dict's.
+-- make sense here are there under this name, too; but Lua, which looks for the names of functions
+-- in the tables of modules, is to find them as the dict's.
 local namespace = setmetatable({
   atomic = dict.atomic,
   compare_and_set = dict.compare_and_set,

@@ -33,8 +33,8 @@ function Worker:init(pool, index)
     initargs = pool.initargs, max = pool.maxtasksperchild, faults = pool.faults }
 end
 
--- Whoever finds a worker in active_children may close it once it has ended; what it ended by the pool
--- has still to learn, and releases it then.
+-- Whoever finds a worker in active_children may close it once it has ended; what it ended by the
+-- pool has still to learn, and releases it then.
 function Worker:close()
   if self:is_alive() then
     class.Process.close(self)

@@ -382,6 +382,7 @@ static void start(struct encoder *e, lua_State *L, const struct request *r) {
   e->frames = e->initial_frames;
   e->room = sizeof e->initial_frames / sizeof *e->initial_frames;
   e->depth = 0;
+  e->is_asking = false;
   mpl_codec_seen_init(&e->objects);
   mpl_codec_seen_init(&e->codes);
   mpl_codec_seen_init(&e->handles);
@@ -407,6 +408,8 @@ static bool encode_parts(lua_State *L, const struct request *r, bool fresh) {
   e.fresh = fresh;
   if (fresh || mpl_codec_names_stale(e.names)) mpl_codec_names_rebuild(L, e.names_index);
   start(&e, L, r);
+  lua_pushnil(L);
+  e.env_index = lua_gettop(L);
   lua_pushvalue(L, r->idx);
   bool done = write_message(&e) == WRITTEN;
   if (done && !mpl_codec_out_finish(r->out)) done = encoder_fail(&e, FAILURE_MEMORY) == WRITTEN;

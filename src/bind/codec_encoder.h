@@ -67,6 +67,9 @@ struct encoder {
   struct mpl_codec_seen handles; /* id of a shared object, in the order of out->refs */
   struct mpl_codec_seen globals; /* hash of a name in the code -> its place in the buffer */
   size_t pass, pass_end;         /* the globals that are being looked for, see codec_function.c */
+  size_t asked;                  /* those for which the environment was asked */
+  bool is_asking;
+  int env_index;                 /* stack slot of the message's foreign environment, or nil */
   struct encoder_mark mark;      /* where the global begins that is being written */
   struct frame initial_frames[12];
 };

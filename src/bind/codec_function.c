@@ -10,6 +10,10 @@
 ** Names are looked for by going through the globals table, once for the names of the message's
 ** value, once for those that came with their values, and so on: to make a Lua string of each would
 ** need memory of Lua (see the invariant of codec_encode.c).
+**
+** A foreign environment is an empty table in the place of the globals table that finds everything
+** by its metatable, as a test framework gives to the files that it runs. It goes as the globals
+** table, too; it is asked for each name, in a protected call. A message has at most one.
 */
 #include <lauxlib.h>
 #include <string.h>
@@ -17,6 +21,7 @@
 #include "base/hash.h"
 #include "bind/codec_encoder.h"
 #include "bind/codec_globals.h"
+#include "bind/interrupt.h"
 #include "ds/parcel.h"
 
 /*
@@ -36,13 +41,35 @@ static bool note_global(void *to, const char *name, size_t n) {
          mpl_codec_seen_add(&e->globals, hash, (size_t)(name - e->out->bytes.data));
 }
 
+/* Whether the upvalue on top, which has this name, is the message's foreign environment. The first
+   that is met becomes it. */
+static bool is_foreign(struct encoder *e, const char *name) {
+  lua_State *L = e->L;
+  if (strcmp(name, "_ENV") != 0 || !lua_istable(L, -1)) return false;
+  if (!lua_isnil(L, e->env_index)) return lua_rawequal(L, -1, e->env_index);
+  if (!lua_getmetatable(L, -1)) return false;
+  bool named = mpl_codec_names_class(L, e->names_index) == LUA_TSTRING;
+  lua_pop(L, 1);
+  lua_pushnil(L);
+  if (lua_next(L, -2)) {
+    lua_pop(L, 2);
+    return false;
+  }
+  if (named) return false;
+  lua_pushvalue(L, -1);
+  lua_replace(L, e->env_index);
+  return true;
+}
+
 /* Which upvalues of the function on top are the globals table: by identity, as a dump may have lost
-   their names. Returns whether there are any. */
-static bool find_env(lua_State *L, struct mpl_codec_upvalues *env) {
+   their names; or the foreign environment. Returns whether there are any. */
+static bool find_env(struct encoder *e, struct mpl_codec_upvalues *env) {
+  lua_State *L = e->L;
+  const char *name;
   bool any = false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  for (int i = 1; lua_getupvalue(L, -2, i) != NULL; i++) {
-    if (lua_rawequal(L, -1, -2)) {
+  for (int i = 1; (name = lua_getupvalue(L, -2, i)) != NULL; i++) {
+    if (lua_rawequal(L, -1, -2) || is_foreign(e, name)) {
       mpl_codec_upvalues_add(env, (unsigned)i - 1);
       any = true;
     }
@@ -55,7 +82,7 @@ static bool find_env(lua_State *L, struct mpl_codec_upvalues *env) {
 /* Notes the globals of the function on top, whose code is the last `size` bytes of the buffer. */
 static bool note_globals(struct encoder *e, size_t size) {
   struct mpl_codec_upvalues env = {{0}};
-  if (!find_env(e->L, &env)) return true;
+  if (!find_env(e, &env)) return true;
   const char *code = e->out->bytes.data + e->out->bytes.size - size;
   return mpl_codec_globals_find(code, size, &env, note_global, e);
 }
@@ -109,14 +136,16 @@ enum result mpl_codec_function_open(struct encoder *e) {
    opens another frame. */
 enum result mpl_codec_function_upvalues(struct encoder *e, struct frame *f) {
   lua_State *L = e->L;
-  while (lua_getupvalue(L, f->base, f->upvalue + 1) != NULL) {
+  const char *name;
+  while ((name = lua_getupvalue(L, f->base, f->upvalue + 1)) != NULL) {
     f->upvalue++;
     const void *id = lua_upvalueid(L, f->base, f->upvalue);
     enum result result;
     if (!encoder_again(e, TAG_JOIN, id, &result)) {
       if (!encoder_first(e, TAG_UPVALUE, id))
         return encoder_fail(e, FAILURE_MEMORY);
-      result = mpl_codec_encoder_value(e);
+      result = is_foreign(e, name) ? encoder_written(e, mpl_codec_out_tag(e->out, TAG_GLOBALS))
+                                   : mpl_codec_encoder_value(e);
     }
     if (result != WRITTEN) return result;
     lua_pop(L, 1);
@@ -201,28 +230,108 @@ bool mpl_codec_function_leave_out(struct encoder *e) {
   return true;
 }
 
+/* Bytes of a name for which a foreign environment is asked. */
+#define LONGEST_NAME 128
+
+/* A name in the message's buffer. */
+struct name {
+  const char *at;
+  size_t size;
+};
+
+/* Arguments: the environment and a name. Gives the name as a string and what is found. */
+static int ask(lua_State *L) {
+  const struct name *name = lua_touserdata(L, 2);
+  lua_pushlstring(L, name->at, name->size);
+  lua_pushvalue(L, -1);
+  lua_gettable(L, 1);
+  return 2;
+}
+
+/* Finds out where a noted name ends: its hash tells. False for one that is too long. */
+static bool name_at(const struct encoder *e, size_t number, struct name *name) {
+  const struct mpl_codec_seen_entry *entry = &e->globals.entries[number];
+  size_t most = e->out->bytes.size - entry->place;
+  if (most > LONGEST_NAME) most = LONGEST_NAME;
+  name->at = e->out->bytes.data + entry->place;
+  for (name->size = 0; name->size <= most; name->size++)
+    if (mpl_hash(name->at, name->size, name->size) == entry->key) return true;
+  return false;
+}
+
+/* Pushes the next global of this pass that only the foreign environment has: name and value. False
+   if there is none left. Stack: globals table, key. */
+static bool push_foreign(struct encoder *e, const struct frame *f) {
+  lua_State *L = e->L;
+  struct name name;
+  if (lua_isnil(L, e->env_index)) return false;
+  while (e->asked < e->pass_end) {
+    if (!name_at(e, e->asked++, &name)) continue;
+    lua_pushcfunction(L, ask);
+    lua_pushvalue(L, e->env_index);
+    lua_pushlightuserdata(L, &name);
+    if (lua_pcall(L, 2, 2, 0) != LUA_OK) {
+      if (mpl_interrupt_is(L, -1)) mpl_interrupt_again();
+      lua_pop(L, 1);
+      continue;
+    }
+    lua_pushvalue(L, -2);
+    lua_rawget(L, f->base);
+    bool is_global = lua_rawequal(L, -1, -2);
+    lua_pop(L, 1);
+    if (!is_global) return true;
+    lua_pop(L, 2);
+  }
+  return false;
+}
+
+/* Writes the definition of the name and value on top, and pops both; or opens a frame for the value
+   and leaves only that. */
+static enum result define(struct encoder *e) {
+  lua_State *L = e->L;
+  e->mark = here(e);
+  lua_pushvalue(L, -2);
+  if (!mpl_codec_out_tag(e->out, TAG_DEFINE) || mpl_codec_encoder_value(e) != WRITTEN)
+    return encoder_fail(e, FAILURE_MEMORY);
+  lua_pop(L, 1);
+  lua_remove(L, -2);
+  enum result result = mpl_codec_encoder_value(e);
+  if (result == WRITTEN) lua_pop(L, 1);
+  return result;
+}
+
+/* Pushes the next global of this pass: name and value. False if there is none left. Stack: globals
+   table, key; once the environment is asked nil. */
+static bool push_next(struct encoder *e, const struct frame *f) {
+  lua_State *L = e->L;
+  if (!e->is_asking) {
+    for (; lua_next(L, f->base); lua_pop(L, 1)) {
+      if (!is_named(e) || is_own_name(e)) continue;
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2);
+      return true;
+    }
+    lua_pushnil(L);
+    e->asked = e->pass;
+    e->is_asking = true;
+  }
+  return push_foreign(e, f);
+}
+
 /* Writes what is left of the definitions, up to the last or to one that opens another frame. Stack:
    globals table, key. */
 enum result mpl_codec_function_definitions(struct encoder *e, struct frame *f) {
-  lua_State *L = e->L;
   for (;;) {
-    if (!lua_next(L, f->base)) {
-      if (e->pass_end == e->globals.count) return WRITTEN;
-      e->pass = e->pass_end;
-      e->pass_end = e->globals.count;
-      lua_pushnil(L);
-      continue;
-    }
-    if (is_named(e) && !is_own_name(e)) {
-      e->mark = here(e);
-      lua_pushvalue(L, -2);
-      bool done = mpl_codec_out_tag(e->out, TAG_DEFINE);
-      if (!done || mpl_codec_encoder_value(e) != WRITTEN)
-        return encoder_fail(e, FAILURE_MEMORY);
-      lua_pop(L, 1);
-      enum result result = mpl_codec_encoder_value(e);
+    while (push_next(e, f)) {
+      enum result result = define(e);
       if (result != WRITTEN) return result;
     }
-    lua_pop(L, 1);
+    if (e->pass_end == e->globals.count) {
+      lua_pop(e->L, 1);
+      return WRITTEN;
+    }
+    e->pass = e->pass_end;
+    e->pass_end = e->globals.count;
+    e->is_asking = false;
   }
 }
