@@ -75,6 +75,17 @@ describe("terminate", function()
     end), fx.children())
   ]]
 
+  it("loses nothing that finished tasks have written", function()
+    local result = support.run [[
+      local process = require "process"
+      local pool <close> = process.Pool(2)
+      pool:map(function(i) io.write(i, " ") end, { 1, 2, 3, 4 }, 1)
+      pool:apply(function() io.write("end"); pcall(error); error("failed") end)
+    ]]
+    assert.equal(1, result.status)
+    assert.equal(4, select(2, result.stdout:gsub("%d ", "")))
+    support.mentions(result.stdout, "end")
+  end)
   it("ends 10,000 queued tasks and the workers at once", function()
     assert.equal("true", out.took)
     assert.equal("0 0", out.workers)

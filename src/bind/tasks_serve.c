@@ -6,6 +6,8 @@
 ** a task does, that is its result; only an interrupt passes out of here, and takes the worker
 ** along.
 */
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 
 #include "bind/args.h"
@@ -274,6 +276,8 @@ static void run_task(lua_State *L, struct serve *s, struct arg *arg) {
   enum mpl_chunk_kind struck = mpl_alarm_stop();
   if (mpl_load64_rlx(&s->me->ident) != mpl_slot_ident(mpl_self))
     luaL_error(L, "a child that a task has forked has come back from it");
+  /* Who has the result has the output: a worker may be ended at once then. */
+  if (__fpending(stdout) > 0) fflush(stdout);
   if (status != LUA_OK && mpl_interrupt_is(L, -1)) lua_error(L);
   if (status != LUA_OK && struck != MPL_CHUNK_NONE && mpl_interrupt_count() != interrupts) {
     mpl_interrupt_again(); /* the alarm struck while its error was on its way here */
