@@ -150,6 +150,8 @@ function Run:finish()
   local late, left = result.elapsed >= self.deadline, nil
   poll(late and 0 or LINGER, function()
     left = marked(self.mark)
+    -- Twice: who forks and ends after the list was made, and before it is read, is not in it.
+    if #left == 0 then left = marked(self.mark) end
     return #left == 0
   end)
   if #left > 0 then os.execute("kill -KILL " .. table.concat(left, " ")) end
