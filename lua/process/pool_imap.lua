@@ -155,7 +155,9 @@ local function give(feed)
   local chunk, i = feed.chunk, feed.position + 1
   local index, value = chunk.first + i - 1, chunk[i]
   local failure = feed.errors and feed.errors[index]
-  chunk[i - 1] = nil -- was given out
+  if i > 1 then
+    chunk[i - 1] = nil -- was given out
+  end
   if not failure then
     feed.position = i
     return index, value

@@ -157,6 +157,22 @@ static void raise_at(lua_State *L, lua_Integer index) {
   lua_error(L);
 }
 
+/* Makes the chunk, if it is of one task whose argument is nil, a boolean or a number: that can
+   always be sent, and needs no protection. Says whether it is. */
+static bool make_plain(lua_State *L, struct put *p) {
+  if (p->like.kind != MPL_TASKS_MAP || p->at != p->last) return false;
+  int type = lua_rawgeti(L, LIST, p->at);
+  bool plain = type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER;
+  if (plain) {
+    struct mpl_codec_out out;
+    mpl_codec_encode(L, -1, &out);
+    make_chunk_of_one(L, p, &out);
+    p->at++;
+  }
+  lua_pop(L, 1);
+  return plain;
+}
+
 /* Makes the chunk of the list at LIST. */
 static void make_list(lua_State *L, struct put *p) {
   lua_pushcfunction(L, encode_all);
@@ -208,7 +224,7 @@ int mpl_tasks_method_put(lua_State *L) {
     mpl_codec_encode(L, LIST, &out);
     make_chunk_of_one(L, &p, &out);
     p.at = p.last + 1;
-  } else {
+  } else if (!make_plain(L, &p)) {
     make_list(L, &p);
   }
   enum mpl_status s = mpl_tasks_put(p.t, p.chunk);
