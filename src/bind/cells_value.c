@@ -22,12 +22,10 @@ static bool is_value(lua_State *L) {
 
 /* v.value, and the methods. */
 static int value_index(lua_State *L) {
-  const struct mpl_cells *cells = self(L);
-  if (is_value(L)) {
-    mpl_cells_push_at(L, cells, 0);
-  } else {
+  if (is_value(L))
+    mpl_cells_push_at(L, self(L), 0);
+  else
     mpl_cells_push_method(L, "Value: no field '%s' (its number is v.value)");
-  }
   return 1;
 }
 
