@@ -28,6 +28,7 @@ struct mpl_connection {
   struct mpl_pipe *pipe; /* as long as it is open; its handle is the user value */
   bool reached;          /* for bind/reach.c */
   struct mpl_connection *next, **link; /* in the list, while it is open */
+  uint64_t received; /* messages, about: as many as were sent, and there is none to be had */
   unsigned char *kept; /* a packet that was received and could not be delivered; NULL: none */
   size_t kept_size;
   uint64_t kept_by;    /* identity of who received it; not of a child that has it by a fork */

@@ -26,6 +26,7 @@ struct receive {
   bool bytes;      /* recv_bytes */
   lua_Unsigned max; /* longest message that it takes */
   bool too_long;   /* this one is longer */
+  bool looked;     /* at the socket, or it was waited for */
   struct mpl_pipe_letter letter;
 };
 
@@ -109,6 +110,12 @@ static int wait_for_more(struct receive *r) {
   return MPL_BLOCKING_AGAIN;
 }
 
+/* Whether it is likely that there is nothing yet: then the first look is saved. Whoever waits is
+   woken at once if there is something all the same. */
+static bool expects_nothing(const struct receive *r) {
+  return !r->looked && r->connection->received == r->op.wait.seen;
+}
+
 /* Before a look at the socket: a message that comes after it is noticed by whoever spins. */
 static void watch(struct receive *r) {
   r->op.wait.watch = &r->way->sent;
@@ -123,8 +130,13 @@ static int receive_attempt(lua_State *L, struct mpl_blocking *op) {
   watch(r);
   if (mpl_connection_has_kept(r->connection))
     take_kept(r->connection, packet, &size);
+  else if (expects_nothing(r))
+    s = MPL_BLOCK;
+  else if ((s = mpl_pipe_receive(r->connection->fd, packet, &size)) == MPL_BLOCK)
+    r->connection->received = op->wait.seen;
   else
-    s = mpl_pipe_receive(r->connection->fd, packet, &size);
+    r->connection->received++;
+  r->looked = true;
   if (s == MPL_BLOCK) return wait_for_more(r);
   mpl_wait_done(&op->wait);
   if (s == MPL_OK) return open_packet(L, r, packet, size);
