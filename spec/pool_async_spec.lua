@@ -164,6 +164,17 @@ describe("a callback, while the program waits for something else,", function()
     report("queue", comes(function(t) q:get(true, t) end))
     report("wait", comes(function(t) process.wait({ e, q }, t) end))
     report("join", comes(function(t) child:join(t) end))
+    local conn = process.Pipe()
+    local tasks = process.JoinableQueue()
+    tasks:put "never done"
+    report("pipe", comes(function(t) conn:poll(t) end))
+    report("many", comes(function(t) q:get_many(2, true, t) end))
+    report("tasks", comes(function(t) tasks:join(t) end))
+    report("barrier", comes(function(t)
+      local b = process.Barrier(2)
+      b:wait(t)
+    end))
+    report("dict", comes(function(t) process.dict.wait_change(process.dict{}, "k", t) end))
     q:put "item"
     pool:apply_async(math.abs, { -8 }, nil, { callback = function(v)
       process.sleep(0) -- waits itself
@@ -184,8 +195,9 @@ describe("a callback, while the program waits for something else,", function()
     child:join()
   ]]
   it("is called when that returns", function()
-    for _, name in ipairs { "sleep", "event", "queue", "wait", "join" } do
-      assert.equal("7", out[name])
+    for _, name in ipairs { "sleep", "event", "queue", "wait", "join", "pipe", "many", "tasks",
+      "barrier", "dict" } do
+      assert.equal("7", out[name], name)
     end
   end)
   it("may wait, too", function() assert.equal("8 item", out.nested) end)

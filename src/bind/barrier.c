@@ -11,6 +11,7 @@
 #include "base/os.h"
 #include "bind/args.h"
 #include "bind/blocking.h"
+#include "bind/chores.h"
 #include "bind/content.h"
 #include "bind/handle.h"
 #include "bind/module.h"
@@ -190,7 +191,7 @@ static int barrier_wait(lua_State *L) {
   else
     bw.op.deadline = timeout == 0 ? 0 : mpl_os_now() + timeout;
   lua_settop(L, 1);
-  return mpl_blocking_run(L, &bw.op);
+  return mpl_chores_then(L, mpl_blocking_run(L, &bw.op));
 }
 
 /*

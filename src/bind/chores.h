@@ -3,8 +3,9 @@
 ** pools. There is no thread that could do it meanwhile.
 **
 ** Whoever has chores puts one function here, and takes it away when there are none; the calls that
-** wait for something from outside (sleep, join, wait, an event, a queue's item) do them before they
-** return. Not those that take a lock: a chore may need the same lock.
+** wait for something from outside (sleep, join, wait, an event, a barrier, what a queue or a pipe
+** brings, a change of a dict) do them before they return. Not those that take a lock: a chore may
+** need the same lock.
 */
 #ifndef MPL_BIND_CHORES_H
 #define MPL_BIND_CHORES_H

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "bind/args.h"
+#include "bind/chores.h"
 #include "bind/content.h"
 #include "bind/dict.h"
 #include "bind/dict_key.h"
@@ -71,7 +72,7 @@ int mpl_dict_wait_change(lua_State *L) {
     w.key = &key;
   }
   w.seen = look(L, &w);
-  return mpl_blocking_run(L, &w.blocking);
+  return mpl_chores_then(L, mpl_blocking_run(L, &w.blocking));
 }
 
 /* wait_for(d, f[, timeout]): calls f(d) until it is true, again whenever anything was written: its

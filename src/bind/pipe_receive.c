@@ -14,6 +14,7 @@
 #include "base/packet.h"
 #include "bind/args.h"
 #include "bind/blocking.h"
+#include "bind/chores.h"
 #include "bind/content.h"
 #include "bind/connection.h"
 #include "bind/queue.h"
@@ -174,7 +175,7 @@ static struct receive start(lua_State *L) {
 int mpl_connection_recv(lua_State *L) {
   struct receive r = start(L);
   mpl_args_end(L, 1);
-  return mpl_blocking_run(L, &r.op);
+  return mpl_chores_then(L, mpl_blocking_run(L, &r.op));
 }
 
 /* c:recv_bytes([max]): the bytes of a message; nil, "eof". An error if they are more than max; then
@@ -186,7 +187,7 @@ int mpl_connection_recv_bytes(lua_State *L) {
   luaL_argcheck(L, max >= 0, 2, "a length is not negative");
   r.bytes = true;
   r.max = (lua_Unsigned)max;
-  return mpl_blocking_run(L, &r.op);
+  return mpl_chores_then(L, mpl_blocking_run(L, &r.op));
 }
 
 /* c:poll([timeout]): whether a receive would not wait: a message is there, or the end; takes
@@ -196,5 +197,5 @@ int mpl_connection_poll(lua_State *L) {
   mpl_args_end(L, 2);
   r.op.attempt = poll_attempt;
   r.op.deadline = lua_isnone(L, 2) ? 0 : mpl_args_timeout(L, 2);
-  return mpl_blocking_run(L, &r.op);
+  return mpl_chores_then(L, mpl_blocking_run(L, &r.op));
 }

@@ -8,6 +8,7 @@
 
 #include "bind/args.h"
 #include "bind/blocking.h"
+#include "bind/chores.h"
 #include "bind/class.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
@@ -349,7 +350,7 @@ int mpl_queue_get_many(lua_State *L) {
   lua_newtable(L);
   set_length(L, 0);
   mpl_queue_taken_next(g.q);
-  return mpl_blocking_run(L, &g.op);
+  return mpl_chores_then(L, mpl_blocking_run(L, &g.op));
 }
 
 /* Registers what put_many needs. */
