@@ -1,5 +1,5 @@
 return {
   out = { { mixed = true, "grandchild adopted\ttrue", "main end" }, "grandchild done" },
   seconds = { 0, 0.9 }, -- that of main alone
-  outlives = 5,
+  outlives = 15,
 }

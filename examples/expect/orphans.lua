@@ -8,5 +8,5 @@ return {
     "orphan: from the queue\tstill works",
   },
   status = -9,
-  outlives = 5,
+  outlives = 15,
 }

@@ -1,4 +1,4 @@
 return {
   out = { "three forks", { times = 7, "hello" } },
-  outlives = 5, -- nobody waits for raw children
+  outlives = 15, -- nobody waits for raw children
 }

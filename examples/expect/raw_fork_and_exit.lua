@@ -1,4 +1,4 @@
 return {
   out = { mixed = true, { times = 3, "hello" }, "main end" },
-  outlives = 5, -- nobody waits for raw children
+  outlives = 15, -- nobody waits for raw children
 }

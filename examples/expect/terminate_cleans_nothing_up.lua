@@ -6,5 +6,5 @@ return {
     "daemon's lock\ttrue\tabandoned",
   },
   seconds = { 0, 10 },
-  outlives = 5, -- the grandchild is nobody's to wait for
+  outlives = 15, -- the grandchild is nobody's to wait for
 }

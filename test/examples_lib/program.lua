@@ -68,14 +68,21 @@ local function marked(mark)
   return pids
 end
 
+-- The same, looked for again if nobody was found: who forks and ends after the list of processes
+-- was made, and before it is read, leaves a child that is not in it.
+local function left_running(mark)
+  local pids = marked(mark)
+  return #pids > 0 and pids or marked(mark)
+end
+
 -- Waits until no marked process is left, at most so many seconds. Those that are left then are
 -- killed; the result is their list.
 local function wait_until_gone(mark, seconds)
   local deadline = uptime() + seconds
-  local pids = marked(mark)
+  local pids = left_running(mark)
   while #pids > 0 and uptime() < deadline do
     os.execute("sleep 0.02")
-    pids = marked(mark)
+    pids = left_running(mark)
   end
   for _, pid in ipairs(pids) do os.execute(("kill -9 %s 2>/dev/null"):format(pid)) end
   return pids
