@@ -160,7 +160,10 @@ static inline void alloc_sweep(const char *name, unsigned kinds,
     if ((fault.kinds &= kinds) == 0) continue;
     unsigned long step = fault.kinds & ALLOC_LUA ? alloc_ways[i].one_in : 1;
     if (step == 1) fault.n = 1;
-    for (; attempt(op, fault); fault.n += step, sum++) alloc_state->points[fault.kinds]++;
+    for (; attempt(op, fault); fault.n += step, sum++) {
+      alloc_state->points[fault.kinds]++;
+      unit_goes_on();
+    }
   }
   if (sum == 0) {
     fprintf(stderr, "%s: nothing was made to fail\n", name);

@@ -39,7 +39,6 @@ static long blocks_before;
 /* Sets the scene in a new arena, in which `furnish` makes something first; returns what there was
    before. */
 static struct world_sum enter(const struct alloc_op *op, void (*furnish)(void)) {
-  alarm(30);
   world_make();
   if (!op->cold) furnish();
   blocks_before = alloc_blocks;

@@ -9,8 +9,6 @@
 **
 **   dead_test [SEED]
 */
-#define UNIT_SECONDS 1000
-
 #include <pthread.h>
 #include <sys/mman.h>
 
