@@ -17,6 +17,21 @@ function arguments.kind(v)
   return type(name) == "string" and name or type(v)
 end
 
+-- The metatable of the module. Called with a colon, a function of it gets the module as its first
+-- argument, which errors then call so.
+arguments.MODULE = {
+  __name = "the module itself; use a dot",
+  __tostring = function() return "module 'process'" end,
+}
+
+-- check_dot(v, name): raises, for the caller of the module's function with this name, if its first
+-- argument v is the module.
+function arguments.check_dot(v, name)
+  if getmetatable(v) == arguments.MODULE then
+    error(("bad argument #1 to '%s' (%s)"):format(name, arguments.kind(v)), 3)
+  end
+end
+
 -- check_callable(f, argument, name): raises, for the caller of the function with this name,
 -- if that argument of it cannot be called.
 function arguments.check_callable(f, argument, name)

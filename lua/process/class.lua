@@ -202,11 +202,13 @@ function Process:init(...)
   state_of(self, "init", true)
   local spec, given, fault = (...), select("#", ...), nil
   local direct = getmetatable(self)[CLASS].init == Process.init
-  if is_callable(spec) then
+  if getmetatable(spec) == arguments.MODULE then
+    fault = "bad argument #1 to 'Process' (" .. arguments.kind(spec) .. ")"
+  elseif is_callable(spec) then
     self[STATE].target, self[STATE].args = spec, table.pack(select(2, ...))
   elseif type(spec) == "table" then
     fault = given > 1 and
-      "bad argument #2 to 'Process' (a table is the only argument; use a dot: process.Process{})"
+      "bad argument #2 to 'Process' (no such argument: a table is the only one)"
       or fault_of(spec)
     if not fault then
       init_from_table(self, spec)

@@ -111,6 +111,7 @@ show.class(Dict, "dict{", "}", show.entries(core.pairs))
 -- dict([t[, {name =}]]): a dict with the entries of t, a table or a dict.
 return setmetatable(dict, {
   __call = function(_, t, options)
+    arguments.check_dot(t, "dict")
     local d = new(t, options)
     if t ~= nil then
       arguments.check_entries(t, 1, "dict")

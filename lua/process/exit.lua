@@ -1,7 +1,9 @@
 -- How a process of the program ends: what was registered for its end, its children, and os.exit.
 
+local arguments = require "process.arguments"
 local core = require "process.core"
-local is_callable = require("process.arguments").is_callable
+
+local is_callable = arguments.is_callable
 
 local EXIT = os.exit
 
@@ -27,6 +29,7 @@ end
 -- atexit(f, ...): f(...) is called when this process ends ordinarily; the last registered is called
 -- first. Returns f.
 local function atexit(f, ...)
+  arguments.check_dot(f, "atexit")
   if not is_callable(f) then
     error("bad argument #1 to 'atexit' (function expected, got " .. type(f) .. ")", 2)
   end

@@ -3,6 +3,7 @@
 -- What is written in C (process.core) and in Lua (process.class, process.exit) under the names that
 -- scripts use. The manual is doc/manual.md.
 
+local arguments = require "process.arguments"
 local core = require "process.core"
 local class = require "process.class"
 local errors = require "process.errors"
@@ -28,6 +29,7 @@ end
 
 -- Pool([n | options]): see lua/process/pool.lua.
 local function new_pool(options, ...)
+  arguments.check_dot(options, "Pool")
   if select("#", ...) > 0 then -- Pool(n, initializer, initargs), as Python has it
     error("Pool takes a number or a table: Pool{ processes =, initializer =, initargs =, " ..
       "maxtasksperchild = }", 2)
@@ -35,7 +37,7 @@ local function new_pool(options, ...)
   return pool.new(options)
 end
 
-local process = {
+local process = setmetatable({
   Process = class.Process,
   current_process = class.current_process,
   parent_process = class.parent_process,
@@ -79,7 +81,7 @@ local process = {
   sleep = core.sleep,
   stats = core.stats,
   wait = wait,
-}
+}, arguments.MODULE)
 
 process.Manager = manager(process)
 

@@ -163,6 +163,7 @@ show.class(class, "list{", "}", show.elements(items))
 
 setmetatable(list, {
   __call = function(_, t, options)
+    arguments.check_dot(t, "list")
     return (arguments.fill(t, core.list, t, options))
   end,
 })

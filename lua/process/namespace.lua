@@ -38,6 +38,7 @@ local namespace = setmetatable({
   wait_for = dict.wait_for,
 }, {
   __call = function(_, t, options)
+    arguments.check_dot(t, "Namespace")
     local ns = core.new_namespace(t, options)
     if t ~= nil then
       arguments.check_entries(t, 1, "Namespace")

@@ -26,6 +26,7 @@ end
 -- share(t): a shared list if the keys of the plain table t are 1 to n, n > 0, else a shared dict;
 -- the same for plain tables in it, at any depth. Other values are stored as they are.
 local function share(t)
+  arguments.check_dot(t, "share")
   if not is_plain(t) then
     error("bad argument #1 to 'share' (plain table expected, got " .. arguments.kind(t) ..
       (type(t) == "table" and " with a metatable" or "") .. ")", 2)

@@ -209,6 +209,7 @@ show.class(Set, "set{", "}", shown_elements)
 -- set([list[, {name =}]]): a set of the elements of a list or a set.
 return setmetatable(set, {
   __call = function(_, from, options)
+    arguments.check_dot(from, "set")
     local s = core.new_set(from, options)
     if from ~= nil then
       add_all(s, elements(from, "a set"))

@@ -1,5 +1,6 @@
 -- process.wait: sleeps until one of many things is ready.
 
+local arguments = require "process.arguments"
 local class = require "process.class"
 local core = require "process.core"
 local result = require "process.result"
@@ -65,6 +66,7 @@ end
 -- ended processes, queues that a get would not wait for, set events, connections with a message,
 -- descriptors (integers) that poll readable, results of pools. An empty list when the time is up.
 local function wait(objects, timeout)
+  arguments.check_dot(objects, "wait")
   if type(objects) ~= "table" then
     error("bad argument #1 to 'wait' (list expected, got " .. type(objects) .. ")", 2)
   elseif #objects == 0 and timeout == nil then

@@ -47,9 +47,18 @@ int64_t mpl_args_block(lua_State *L, int idx) {
   return type == LUA_TBOOLEAN && !lua_toboolean(L, idx) ? 0 : deadline;
 }
 
+/* Raises if the module is the first argument, as it is when its function was called with a colon. A
+   table with a name for errors counts as the module: to be called where it is wrong anyway. */
+void mpl_args_dot(lua_State *L) {
+  if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__name") == LUA_TSTRING)
+    luaL_argerror(L, 1, lua_tostring(L, -1));
+}
+
 /* Raises if there are arguments beyond `last`: a slip that would go unnoticed otherwise. */
 void mpl_args_end(lua_State *L, int last) {
-  if (lua_gettop(L) > last) luaL_argerror(L, last + 1, "no such argument");
+  if (lua_gettop(L) <= last) return;
+  mpl_args_dot(L);
+  luaL_argerror(L, last + 1, "no such argument");
 }
 
 /* Raises if what stands at idx cannot be called. */
@@ -70,6 +79,7 @@ bool mpl_args_options(lua_State *L, int idx, const char *const *known) {
     const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
     const char *const *k = known;
     while (*k != NULL && (key == NULL || strcmp(*k, key) != 0)) k++;
+    if (*k == NULL && idx == 1) mpl_args_dot(L);
     if (*k == NULL)
       mpl_args_wrong(L, idx,
                      lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, -1, NULL)));

@@ -13,6 +13,7 @@
 
 int64_t mpl_args_timeout(lua_State *L, int idx);
 int64_t mpl_args_block(lua_State *L, int idx);
+void mpl_args_dot(lua_State *L);
 void mpl_args_end(lua_State *L, int last);
 const char *mpl_args_text(enum mpl_status status);
 int mpl_args_refuse(lua_State *L, const char *class_name, const char *text);

@@ -14,6 +14,7 @@
 static const struct mpl_cells_type *check_type(lua_State *L) {
   size_t n = 0;
   if (lua_isnone(L, 1)) luaL_argerror(L, 1, "type expected, got no value: " MPL_CELLS_LETTERS);
+  mpl_args_dot(L);
   const char *letter = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &n) : NULL;
   const struct mpl_cells_type *type = n == 1 ? mpl_cells_type_of(*letter) : NULL;
   if (type == NULL)

@@ -13,6 +13,7 @@
 
 #include "base/endian.h"
 #include "base/hash.h"
+#include "bind/args.h"
 #include "bind/codec_out.h"
 
 #define MAGIC "\x1bmpl"
@@ -59,6 +60,7 @@ static struct mpl_codec_out *push_out(lua_State *L) {
    Raises an error that names the path of what cannot be sent. */
 int mpl_codec_dumps(lua_State *L) {
   luaL_checkany(L, 1);
+  if (!lua_isnone(L, 2)) mpl_args_dot(L);
   lua_settop(L, 1);
   struct mpl_codec_out *out = push_out(L);
   mpl_codec_encode_text(L, 1, out);
