@@ -29,7 +29,8 @@ static inline struct mpl_rlock *sync_rlock(uint64_t id) {
 }
 
 static inline struct mpl_semaphore *sync_semaphore(uint64_t id) {
-  return sync_body(id, MPL_TYPE_SEMAPHORE);
+  bool bounded = mpl_object_type_of(id) == MPL_TYPE_BOUNDED_SEMAPHORE;
+  return sync_body(id, bounded ? MPL_TYPE_BOUNDED_SEMAPHORE : MPL_TYPE_SEMAPHORE);
 }
 
 static inline struct mpl_condition *sync_condition(uint64_t id) {

@@ -39,7 +39,7 @@ struct plan {
 /* Whether scripts can acquire and release an object of this type. */
 static bool is_lock(enum mpl_object_type type) {
   return type == MPL_TYPE_LOCK || type == MPL_TYPE_RLOCK || type == MPL_TYPE_SEMAPHORE ||
-         type == MPL_TYPE_CONDITION;
+         type == MPL_TYPE_BOUNDED_SEMAPHORE || type == MPL_TYPE_CONDITION;
 }
 
 /* The option `lock` of the table at 3: nil, true: a lock of its own; false: none; a lock. */

@@ -9,14 +9,15 @@
 #include "bind/hold.h"
 #include "bind/module.h"
 
-static const struct mpl_class semaphore_class;
+static const struct mpl_class semaphore_class, bounded_class;
 
+/* In a method: the semaphore at 1, of either class. */
 static struct mpl_semaphore *self(lua_State *L) {
-  return mpl_handle_body(L, &semaphore_class);
-}
-
-static const char *kind_of(const struct mpl_semaphore *s) {
-  return mpl_semaphore_is_bounded(s) ? "BoundedSemaphore" : "Semaphore";
+  struct mpl_handle *h = lua_touserdata(L, 1);
+  if (h == NULL || lua_rawlen(L, 1) != sizeof *h ||
+      (h->class != &semaphore_class && h->class != &bounded_class))
+    mpl_class_wrong_self(L, 1);
+  return mpl_handle_use(L, h);
 }
 
 static enum mpl_status attempt(void *body, struct mpl_wait *w) {
@@ -46,10 +47,11 @@ static lua_Integer tokens_wanted(lua_State *L) {
 
 static int make(lua_State *L, bool bounded) {
   uint64_t id, tokens = (uint64_t)tokens_wanted(L);
-  struct mpl_handle *h = mpl_handle_new(L, MPL_TYPE_SEMAPHORE);
+  enum mpl_object_type type = bounded ? MPL_TYPE_BOUNDED_SEMAPHORE : MPL_TYPE_SEMAPHORE;
+  struct mpl_handle *h = mpl_handle_new(L, type);
   enum mpl_status s = mpl_semaphore_new(tokens, bounded, &id);
   if (s != MPL_OK) return mpl_args_raise(L, s);
-  mpl_handle_own(L, h, MPL_TYPE_SEMAPHORE, id);
+  mpl_handle_own(L, h, type, id);
   mpl_handle_label(L, id, 1);
   return 1;
 }
@@ -75,10 +77,11 @@ static int semaphore_acquire(lua_State *L) {
 static int semaphore_release(lua_State *L) {
   struct mpl_semaphore *s = self(L);
   mpl_args_end(L, 1);
-  if (mpl_semaphore_release(s) == MPL_MISUSE)
-    return luaL_error(L, "%s: released more often than acquired (it never has more than %I tokens)",
-                      kind_of(s), (LUAI_UACINT)mpl_load64_rlx(&s->most));
-  return 0;
+  if (mpl_semaphore_release(s) != MPL_MISUSE) return 0;
+  uint64_t most = mpl_load64_rlx(&s->most);
+  return luaL_error(L, "%s: released more often than acquired (it never has more than %I token%s)",
+                    most == MPL_SEMAPHORE_MOST ? "Semaphore" : "BoundedSemaphore",
+                    (LUAI_UACINT)most, most == 1 ? "" : "s");
 }
 
 /* s:get_value(): how many tokens there are, for the moment. */
@@ -93,13 +96,15 @@ static int semaphore_locked(lua_State *L) {
 }
 
 static int semaphore_tostring(lua_State *L) {
-  struct mpl_semaphore *s = self(L);
-  lua_Integer tokens = (lua_Integer)mpl_semaphore_tokens(s);
-  if (mpl_semaphore_is_bounded(s))
-    lua_pushfstring(L, "<BoundedSemaphore(value=%I, maxvalue=%I)>", (LUAI_UACINT)tokens,
-                    (LUAI_UACINT)mpl_load64_rlx(&s->most));
-  else
-    lua_pushfstring(L, "<Semaphore(value=%I)>", (LUAI_UACINT)tokens);
+  lua_pushfstring(L, "<Semaphore(value=%I)>", (LUAI_UACINT)mpl_semaphore_tokens(self(L)));
+  return 1;
+}
+
+static int bounded_tostring(lua_State *L) {
+  const struct mpl_semaphore *s = self(L);
+  lua_pushfstring(L, "<BoundedSemaphore(value=%I, maxvalue=%I)>",
+                  (LUAI_UACINT)mpl_semaphore_tokens(s),
+                  (LUAI_UACINT)mpl_load64_rlx(&s->most));
   return 1;
 }
 
@@ -112,13 +117,17 @@ static const luaL_Reg methods[] = {{"acquire", semaphore_acquire},
                                    {NULL, NULL}};
 static const luaL_Reg metamethods[] = {
     {"__gc", mpl_handle_gc}, {"__tostring", semaphore_tostring}, {NULL, NULL}};
+static const luaL_Reg bounded_metamethods[] = {
+    {"__gc", mpl_handle_gc}, {"__tostring", bounded_tostring}, {NULL, NULL}};
 
 static const struct mpl_class semaphore_class = {"Semaphore", methods, metamethods};
+static const struct mpl_class bounded_class = {"BoundedSemaphore", methods, bounded_metamethods};
 
-/* Registers the class and puts its constructors into the module table on top. */
+/* Registers the classes and puts its constructors into the module table on top. */
 void mpl_semaphore_open(lua_State *L) {
   mpl_semaphore_register();
   mpl_handle_class(L, MPL_TYPE_SEMAPHORE, &semaphore_class);
+  mpl_handle_class(L, MPL_TYPE_BOUNDED_SEMAPHORE, &bounded_class);
   lua_pushcfunction(L, semaphore_new);
   lua_setfield(L, -2, "Semaphore");
   lua_pushcfunction(L, bounded_new);

@@ -3,30 +3,31 @@
 */
 #include "ds/semaphore.h"
 
-static const struct mpl_object_ops ops = {.name = "Semaphore"};
-
 void mpl_semaphore_register(void) {
-  mpl_object_register(MPL_TYPE_SEMAPHORE, &ops);
+  static const struct mpl_object_ops plain = {.name = "Semaphore"},
+                                     bounded = {.name = "BoundedSemaphore"};
+  mpl_object_register(MPL_TYPE_SEMAPHORE, &plain);
+  mpl_object_register(MPL_TYPE_BOUNDED_SEMAPHORE, &bounded);
 }
 
 struct wanted {
-  uint64_t tokens;
-  bool bounded;
+  uint64_t tokens, most;
 };
 
 static enum mpl_status init(void *body, const void *arg) {
   struct mpl_semaphore *s = body;
   const struct wanted *wanted = arg;
   mpl_store64_rlx(&s->tokens, wanted->tokens);
-  mpl_store64_rlx(&s->most, wanted->bounded ? wanted->tokens : MPL_SEMAPHORE_MOST);
+  mpl_store64_rlx(&s->most, wanted->most);
   return MPL_OK;
 }
 
 /* A semaphore with so many tokens, and a bounded one never with more, to which the caller holds a
    reference. MPL_NOMEM, MPL_NOPRIVATE. */
 enum mpl_status mpl_semaphore_new(uint64_t tokens, bool bounded, uint64_t *id) {
-  struct wanted wanted = {tokens, bounded};
-  return mpl_object_new(MPL_TYPE_SEMAPHORE, sizeof(struct mpl_semaphore), init, &wanted, id);
+  struct wanted wanted = {tokens, bounded ? tokens : MPL_SEMAPHORE_MOST};
+  enum mpl_object_type type = bounded ? MPL_TYPE_BOUNDED_SEMAPHORE : MPL_TYPE_SEMAPHORE;
+  return mpl_object_new(type, sizeof(struct mpl_semaphore), init, &wanted, id);
 }
 
 /* Takes a token: MPL_OK, or MPL_BLOCK with w filled. */

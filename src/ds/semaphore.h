@@ -28,8 +28,4 @@ static inline uint64_t mpl_semaphore_tokens(const struct mpl_semaphore *s) {
   return mpl_load64_rlx(&s->tokens);
 }
 
-static inline bool mpl_semaphore_is_bounded(const struct mpl_semaphore *s) {
-  return mpl_load64_rlx(&s->most) != MPL_SEMAPHORE_MOST;
-}
-
 #endif
