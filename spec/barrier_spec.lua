@@ -24,6 +24,10 @@ describe("a barrier of one", function()
     local named = process.Barrier{ parties = 3, name = "start" }
     report("options", named.parties, process.Barrier{ parties = 4 }.parties,
       try(process.Barrier, { parties = 1, part = 2 }))
+    report("field", try(process.Barrier, {}), try(process.Barrier, { parties = "2" }),
+      try(process.Barrier, { parties = 2, action = 5 }),
+      try(process.Barrier, { parties = 2, timeout = "1" }),
+      process.Barrier{ parties = 2.0, timeout = 1.5 }.parties)
     report("sent", process.loads(process.dumps(b)) == b, process.loads(process.dumps(b)):wait(), n)
     report("method", type(b.wait), b.nothing)
   ]]
@@ -51,6 +55,8 @@ describe("a barrier of one", function()
   it("refuses what makes no sense", function()
     support.mentions(out.wrong, "1 party or more", "number expected", "function expected")
     support.mentions(out.options, "3 4", "part")
+    support.mentions(out.field, "field 'parties' must be an integer", "field 'action'",
+      "field 'timeout' must be a number of seconds", ") 2")
     assert.equal("function nil", out.method)
   end)
 end)

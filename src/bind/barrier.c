@@ -62,6 +62,11 @@ static void unpack_options(lua_State *L) {
   mpl_args_options(L, 1, known);
   lua_settop(L, 1);
   for (int i = 0; i < 3; i++) lua_getfield(L, 1, known[i]);
+  luaL_argcheck(L, lua_type(L, 2) == LUA_TNUMBER, 1, "field 'parties' must be an integer");
+  luaL_argcheck(L, lua_isnil(L, 3) || lua_isfunction(L, 3), 1,
+                "field 'action' must be a function");
+  luaL_argcheck(L, lua_isnil(L, 4) || lua_type(L, 4) == LUA_TNUMBER, 1,
+                "field 'timeout' must be a number of seconds");
   lua_pushvalue(L, 1);
   lua_remove(L, 1); /* parties, action, timeout, the table */
 }
