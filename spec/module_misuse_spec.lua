@@ -44,3 +44,33 @@ describe("a function of the module called with a colon", function()
     assert.equal("true", out.sent)
   end)
 end)
+
+describe("what is called through pcall", function()
+  local out = support.fixture [[
+    local c, other = process.Pipe()
+    report("connection", try(c.send), try(c.recv_bytes, c, 1, 2, 3), try(other.close, 5))
+    report("fd", try(process.fd(1).fileno))
+    local wrong = {}
+    for _, name in ipairs{ "Value", "Array", "RawValue", "RawArray", "Queue", "JoinableQueue",
+        "SimpleQueue", "Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event",
+        "Barrier", "Pipe", "Manager", "fd", "loads", "register", "sleep" } do
+      local message = try(process[name], print)
+      if not message:find("'process." .. name .. "'", 1, true) then wrong[#wrong + 1] = message end
+    end
+    report("names", table.concat(wrong, "; "))
+    report("core", process.sleep == require "process.core".sleep)
+    report("shutdown", try(function() process.Manager().shutdown() end))
+  ]]
+
+  it("is named as scripts do", function()
+    support.mentions(out.connection, "#1 to 'process.Connection.send' (Connection expected",
+      "#3 to 'process.Connection.recv_bytes'", "'process.Connection.close'")
+    support.mentions(out.fd, "'process.fd.fileno' (fd expected")
+    assert.equal("", out.names)
+    assert.equal("true", out.core)
+  end)
+  it("names no place in the module", function()
+    assert.truthy(out.shutdown:find("^%S+:%d+: bad argument #1 to 'shutdown' %(Manager expected"))
+    assert.falsy(out.shutdown:find("process/manager", 1, true))
+  end)
+end)

@@ -85,4 +85,17 @@ local process = setmetatable({
 
 process.Manager = manager(process)
 
+-- Where Lua looks for the names of functions, in the tables of modules, what scripts use is there
+-- once, as process.x: process.core has it by its metatable.
+local public = {}
+for name, value in pairs(process) do
+  if rawequal(core[name], value) then
+    public[name] = value
+  end
+end
+setmetatable(core, { __index = public })
+for name in pairs(public) do
+  core[name] = nil
+end
+
 return process

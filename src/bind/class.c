@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "bind/args.h"
+
 /* Makes the metatable of a class; its `__index` is its methods. */
 void mpl_class_register(lua_State *L, const struct mpl_class *class) {
   lua_createtable(L, 0, 8);
@@ -17,6 +19,18 @@ void mpl_class_register(lua_State *L, const struct mpl_class *class) {
   lua_pushvalue(L, -1);
   luaL_setfuncs(L, class->metamethods, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, class);
+}
+
+/* Makes the methods known as a module: error messages find their names there when a call has none,
+   as in pcall(q.put, q), and the codec finds them, too. Before mpl_class_set_index. */
+void mpl_class_name_methods(lua_State *L, const struct mpl_class *class) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushfstring(L, "process.%s", class->name);
+  mpl_class_push_metatable(L, class);
+  lua_getfield(L, -1, "__index");
+  lua_replace(L, -2);
+  lua_settable(L, -3);
+  lua_pop(L, 1);
 }
 
 /* Puts `index` in the place of a class's methods as its __index; it finds the metatable in its
@@ -35,9 +49,9 @@ int mpl_class_wrong_self(lua_State *L, int idx) {
   bool none = lua_isnone(L, idx);
   lua_getfield(L, lua_upvalueindex(1), "__name");
   const char *name = lua_tostring(L, -1);
-  if (!none) return luaL_typeerror(L, idx, name);
+  if (!none) return mpl_args_wrong_type(L, idx, name);
   const char *text = lua_pushfstring(L, "%s expected, got no value; call it with a colon", name);
-  return luaL_argerror(L, idx, text);
+  return mpl_args_wrong(L, idx, text);
 }
 
 /* Pushes it. */

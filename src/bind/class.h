@@ -18,6 +18,7 @@ struct mpl_class {
 };
 
 void mpl_class_register(lua_State *L, const struct mpl_class *class);
+void mpl_class_name_methods(lua_State *L, const struct mpl_class *class);
 void mpl_class_set_index(lua_State *L, const struct mpl_class *class, lua_CFunction index);
 bool mpl_class_is(lua_State *L, int idx, const struct mpl_class *class);
 void mpl_class_push_metatable(lua_State *L, const struct mpl_class *class);

@@ -191,6 +191,7 @@ void mpl_connection_open(lua_State *L) {
   mpl_pipe_register();
   mpl_handle_class(L, MPL_TYPE_PIPE, &pipe_class);
   mpl_class_register(L, &mpl_connection_class);
+  mpl_class_name_methods(L, &mpl_connection_class);
   mpl_class_set_index(L, &mpl_connection_class, connection_index);
   lua_pushcfunction(L, pipe_new);
   lua_setfield(L, -2, "Pipe");

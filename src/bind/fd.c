@@ -101,6 +101,7 @@ static const struct mpl_class fd_class = {"fd", methods, metamethods};
 /* Registers the class and puts its constructor into the module table on top. */
 void mpl_fd_open(lua_State *L) {
   mpl_class_register(L, &fd_class);
+  mpl_class_name_methods(L, &fd_class);
   lua_pushcfunction(L, fd_new);
   lua_setfield(L, -2, "fd");
 }

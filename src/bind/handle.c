@@ -27,16 +27,6 @@ void mpl_handle_open(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &classes_key);
 }
 
-/* Makes the methods, on top of the stack, known as a module, and pops them: error messages find
-   their names there when a call has none, as in pcall(q.put, q), and the codec finds them, too. */
-static void name_methods(lua_State *L, const char *class_name) {
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  lua_pushfstring(L, "process.%s", class_name);
-  lua_pushvalue(L, -3);
-  lua_settable(L, -3);
-  lua_pop(L, 2);
-}
-
 /* Pushes what tostring says of an object whose manager was shut down; false, and nothing, if it was
    not. Such an object can be printed, but not what is in it. */
 bool mpl_handle_push_over(lua_State *L, const struct mpl_handle *h) {
@@ -68,12 +58,11 @@ static void wrap_tostring(lua_State *L, const struct mpl_class *class) {
 /* Registers a class whose userdata are handles of objects of this type. */
 void mpl_handle_class(lua_State *L, enum mpl_object_type type, const struct mpl_class *class) {
   mpl_class_register(L, class);
+  mpl_class_name_methods(L, class);
   class_of[type] = class;
   wrap_tostring(L, class);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &classes_key);
   mpl_class_push_metatable(L, class);
-  lua_getfield(L, -1, "__index");
-  name_methods(L, class->name);
   lua_pushboolean(L, 1);
   lua_rawset(L, -3);
   lua_pop(L, 1);
