@@ -74,3 +74,48 @@ describe("what is called through pcall", function()
     assert.falsy(out.shutdown:find("process/manager", 1, true))
   end)
 end)
+
+describe("a timeout or a duration", function()
+  local out = support.fixture [[
+    local lock, event, condition = process.Lock(), process.Event(), process.Condition()
+    local queue, joinable, c = process.Queue(), process.JoinableQueue(), process.Pipe()
+    local value, p = process.Value "i", process.Process(print):start()
+    local dict = process.dict{}
+    condition:acquire()
+    local pool = process.Pool(1)
+    local result = pool:apply_async(print)
+    local waits = {
+      sleep = function(t) process.sleep(t) end,
+      join = function(t) p:join(t) end,
+      wait = function(t) process.wait({ event }, t) end,
+      acquire = function(t) lock:acquire(true, t) end,
+      hold = function(t) lock:hold(t) end,
+      value = function(t) value:get_lock():acquire(true, t) end,
+      event = function(t) event:wait(t) end,
+      condition = function(t) condition:wait(t) end,
+      ["wait_for"] = function(t) condition:wait_for(function() return false end, t) end,
+      barrier = function(t) process.Barrier(2):wait(t) end,
+      Barrier = function(t) process.Barrier(2, nil, t) end,
+      get = function(t) queue:get(true, t) end,
+      put = function(t) queue:put(1, true, t) end,
+      ["queue's join"] = function(t) joinable:join(t) end,
+      poll = function(t) c:poll(t) end,
+      change = function(t) process.dict.wait_change(dict, "a", t) end,
+      result = function(t) result:get(t) end,
+      ["result's wait"] = function(t) result:wait(t) end,
+      ["pool's option"] = function(t) pool:apply_async(print, {}, nil, { timeout = t }) end,
+    }
+    local taken = {}
+    for name, f in pairs(waits) do
+      local text, nan = try(f, "0.1"), try(f, 0 / 0)
+      if not text:find "number" or nan == "no error" then
+        taken[#taken + 1] = name .. ": " .. text .. ", " .. nan
+      end
+    end
+    report("taken", table.concat(taken, "; "))
+    pool:terminate()
+    p:join()
+  ]]
+
+  it("is a number, never a string", function() assert.equal("", out.taken) end)
+end)

@@ -23,10 +23,11 @@
 static const char memory_key;
 
 /* The deadline of a timeout in seconds at idx; nil or none is MPL_NEVER, 0 or less is 0: not to
-   wait. */
+   wait. A string is no number here: where it may stand for a timeout it may be a slip as well. */
 int64_t mpl_args_timeout(lua_State *L, int idx) {
   if (lua_isnoneornil(L, idx)) return MPL_NEVER;
-  lua_Number s = luaL_checknumber(L, idx);
+  luaL_checktype(L, idx, LUA_TNUMBER);
+  lua_Number s = lua_tonumber(L, idx);
   luaL_argcheck(L, !isnan(s), idx, "a timeout is a number of seconds, not NaN");
   if (s <= 0) return 0;
   if (s > FOREVER) return MPL_NEVER;

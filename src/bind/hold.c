@@ -65,7 +65,7 @@ int mpl_hold_hold(lua_State *L) {
   mpl_class_self(L, 1);
   mpl_args_end(L, 2);
   lua_settop(L, 2);
-  if (!lua_isnil(L, 2)) luaL_checknumber(L, 2);
+  if (!lua_isnil(L, 2)) luaL_checktype(L, 2, LUA_TNUMBER);
   hold(L);
   return lua_isnil(L, -1) ? (lua_pop(L, 1), 1) : 2;
 }

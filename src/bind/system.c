@@ -24,7 +24,7 @@ static int system_now(lua_State *L) {
 /* sleep(seconds): 0 or less does not sleep. An interrupt raises; other signals do not shorten
    it. */
 static int system_sleep(lua_State *L) {
-  luaL_checknumber(L, 1);
+  luaL_checktype(L, 1, LUA_TNUMBER);
   mpl_args_end(L, 1);
   int64_t deadline = mpl_args_timeout(L, 1);
   for (int64_t nap = 0;;) {
