@@ -32,6 +32,14 @@ describe("an array", function()
     local lazy = setmetatable({}, { __len = function() return 4 end,
                                     __index = function(_, i) return i * i end })
     report("lazy", process.Array("i", lazy))
+    report("packed", process.Array("i", { n = 3, 1 }), process.Array("d", table.pack(nil, 2.5)),
+      process.Array("c", { n = 2, "a" }), process.Array("i", { n = 1, 7, 8 }),
+      process.RawArray("i", { n = 0, 7 }))
+    local part = process.Array("i", { 1, 2, 3, 4 })
+    part:assign(2, { n = 2, 9 })
+    report("assigned", part, try(part.assign, part, 3, { n = 3 }))
+    report("no count", process.Array("i", { n = "x", 5 }), try(process.Array, "i", { n = -1 }),
+      try(process.Array, "i", { n = 2, 1, "x" }))
     report("empty", #process.Array("i", 0), #process.Array("i", {}), process.Array("d", {}),
       #process.Array("i", 0):slice(), process.Array("i", 0):bytes() == "")
     report("field", try(function() return from.no_such_field end))
@@ -56,6 +64,12 @@ describe("an array", function()
   it("is made of anything that has a length", function()
     assert.equal("Array('d', {-1.0, 2.0, -3.0}) false", out.copied)
     assert.equal("Array('i', {1, 4, 9, 16})", out.lazy)
+  end)
+  it("takes a table's n for its length, as table.pack makes it", function()
+    assert.equal("Array('i', {1, 0, 0}) Array('d', {0.0, 2.5}) Array('c', \"a\\000\") " ..
+      "Array('i', {7}) RawArray('i', {})", out.packed)
+    support.mentions(out.assigned, "Array('i', {1, 9, 0, 4}) ", "not within 1 to 4")
+    support.mentions(out["no count"], "Array('i', {5}) ", "that length", "element 2: type 'i'")
   end)
   it("may be empty", function() assert.equal("0 0 Array('d', {}) 0 true", out.empty) end)
   it("has no other fields", function()

@@ -58,20 +58,33 @@ union mpl_cell mpl_cells_check(lua_State *L, int idx, const struct mpl_cells_typ
   return v;
 }
 
+/* Whether the list at idx says in a field `n` how long it is, as table.pack has it. */
+static bool has_count(lua_State *L, int idx, lua_Integer *n) {
+  if (!lua_istable(L, idx)) return false;
+  lua_pushliteral(L, "n");
+  lua_rawget(L, idx);
+  bool is = lua_isinteger(L, -1);
+  *n = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return is;
+}
+
 /* How many elements the list at idx has: a table, an Array or what else has a length, and a string
    for bytes. */
 uint64_t mpl_cells_list_length(lua_State *L, int idx, const struct mpl_cells_type *type) {
   bool is_string = lua_type(L, idx) == LUA_TSTRING && type->code == MPL_CELLS_CHAR;
   if (!is_string && !lua_istable(L, idx) && luaL_getmetafield(L, idx, "__len") == LUA_TNIL)
     luaL_typeerror(L, idx, "list");
-  lua_Integer n = luaL_len(L, idx);
+  lua_Integer n;
+  if (!has_count(L, idx, &n)) n = luaL_len(L, idx);
   luaL_argcheck(L, n >= 0 && (lua_Unsigned)n <= SIZE_MAX / sizeof(uint64_t) / 2, idx,
                 "a list of that length cannot be");
   return (uint64_t)n;
 }
 
 /* The bits of the first n elements of the list at idx, an argument, in a userdata that is pushed.
-   Raises if the type does not take one of them. */
+   Raises if the type does not take one of them; those missing from a list that says its length are
+   0. */
 const uint64_t *mpl_cells_list(lua_State *L, int idx, const struct mpl_cells_type *type,
                                uint64_t n) {
   uint64_t *bits = lua_newuserdatauv(L, (size_t)n * sizeof *bits, 0);
@@ -80,13 +93,15 @@ const uint64_t *mpl_cells_list(lua_State *L, int idx, const struct mpl_cells_typ
     for (uint64_t i = 0; i < n; i++) bits[i] = (unsigned char)s[i];
     return bits;
   }
+  lua_Integer count;
+  bool may_miss = has_count(L, idx, &count);
   for (uint64_t i = 0; i < n; i++) {
     union mpl_cell v;
-    lua_geti(L, idx, (lua_Integer)i + 1);
-    if (!mpl_cells_to(L, -1, type, &v))
+    bool missing = lua_geti(L, idx, (lua_Integer)i + 1) == LUA_TNIL && may_miss;
+    if (!missing && !mpl_cells_to(L, -1, type, &v))
       luaL_argerror(L, idx, lua_pushfstring(L, "element %I: %s", (LUAI_UACINT)i + 1,
                                             mpl_cells_refusal(L, -1, type)));
-    bits[i] = mpl_cells_encode(type, v);
+    bits[i] = missing ? 0 : mpl_cells_encode(type, v);
     lua_pop(L, 1);
   }
   return bits;
