@@ -127,6 +127,50 @@ describe("a subclass of a subclass", function()
   it("inherits what it does not define", function() assert.equal("9", out["base run"]) end)
 end)
 
+describe("a subclass's metamethods", function()
+  local out = support.fixture [[
+    local Job = process.Process:extend("Job")
+    local early, plain = Job(), process.Process()
+    function Job:init(n) self.n = n end
+    function Job:__tostring() return "job " .. tostring(self.n) .. " " .. self.name end
+    function Job:__call(x) return self.n + x end
+    function Job.__lt(a, b) return a.n < b.n end
+    function Job:__len() return self.n end
+    local Sub = Job:extend("Sub")
+    local a, b, c = Job(1), Job(2), Sub(3)
+    report("shown", early, a, c)
+    report("others", a(10), a < b, #b, c(10), b < c)
+    report("sort", a > b, try(function() return plain < plain end))
+    function Sub:__tostring() return "sub of " .. Job.__tostring(self) end
+    report("of a sub", c, b, (process.Process.__tostring(c):gsub("parent=%d+", "parent=N")))
+    function Job:__tostring() return "another " .. self.n end
+    report("replaced", a, c)
+    report("base", (tostring(plain):gsub("parent=%d+", "parent=N")))
+    report("sent", process.loads(process.dumps(a)))
+    function Job.__index() return 5 end
+    report("kept", a.name, a.nothing)
+    function Job:run() report("in the child", self) end
+    a:start():join()
+  ]]
+
+  it("are those of its objects, made before or after", function()
+    assert.equal("job nil Job-1 job 1 Job-3 job 3 Sub-5", out.shown)
+    assert.equal("11 true 2 13 true", out.others)
+    support.mentions(out.sort, "false ", "attempt to compare")
+  end)
+  it("may call those of the base, and may be replaced", function()
+    assert.equal("sub of job 3 Sub-5 job 2 Job-4 <Sub name='Sub-5' parent=N initial>",
+      out["of a sub"])
+    assert.equal("another 1 sub of another 3", out.replaced)
+    assert.equal("<Process name='Process-2' parent=N initial>", out.base)
+  end)
+  it("go with the object", function()
+    assert.equal("another 1", out.sent)
+    assert.equal("another 1", out["in the child"])
+  end)
+  it("do not take the attributes away", function() assert.equal("Job-3 nil", out.kept) end)
+end)
+
 describe("a process object used from both sides", function()
   local out = support.fixture [[
     local Upper = process.Process:extend("Upper")

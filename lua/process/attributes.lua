@@ -145,12 +145,26 @@ local function describe(self)
   return ("<%s %s>"):format(class.class_name, table.concat(parts, " "))
 end
 
+-- What a subclass cannot replace: it would lose the attributes.
+local OWN = { [CLASS] = true, __name = true, __index = true, __newindex = true }
+
+-- declare(class, key, value): the class's objects get a metamethod of this name, if it is one: what
+-- stands under it in the class, or a base, at the time of the call.
+local function declare(class, key, value)
+  if type(key) ~= "string" or key:sub(1, 2) ~= "__" or OWN[key] then
+    return
+  elseif type(value) == "function" then
+    class.instance[key] = function(...) return class[key](...) end
+  else
+    class.instance[key] = value
+  end
+end
+
 -- The metatable of a class's objects. Names of attributes come first: a subclass cannot hide them.
 local function instance_metatable(class)
   return {
     [CLASS] = class,
     __name = class.class_name,
-    __tostring = describe,
     __index = function(self, key)
       local getter = getters[key]
       if getter == nil then
@@ -182,6 +196,8 @@ end
 return {
   CLASS = CLASS,
   STATE = STATE,
+  declare = declare,
+  describe = describe,
   exitcode = exitcode,
   instance_metatable = instance_metatable,
   is_own_child = is_own_child,

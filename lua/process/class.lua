@@ -9,7 +9,7 @@ local CLASS, STATE = attributes.CLASS, attributes.STATE
 local exitcode, state_of = attributes.exitcode, attributes.state_of
 local is_own_child, is_process, is_started =
   attributes.is_own_child, attributes.is_process, attributes.is_started
-local instance_metatable = attributes.instance_metatable
+local declare, instance_metatable = attributes.declare, attributes.instance_metatable
 local is_callable = arguments.is_callable
 
 local SIGINT, SIGKILL, SIGTERM = 2, 9, 15
@@ -162,8 +162,15 @@ local function construct(class, ...)
   return self
 end
 
-Process = setmetatable({ class_name = "Process" }, { __call = construct })
+-- __newindex of a class: its metamethods are those of its objects.
+local function define(class, key, value)
+  rawset(class, key, value)
+  declare(class, key, value)
+end
+
+Process = setmetatable({ class_name = "Process" }, { __call = construct, __newindex = define })
 Process.instance = instance_metatable(Process)
+Process.__tostring = attributes.describe
 register_class(Process, "process.Process")
 
 -- What is wrong with the fields of a constructor's table; nil if nothing is.
@@ -229,8 +236,13 @@ function Process.extend(base, name)
   elseif type(name) ~= "string" then
     error("bad argument #1 to 'extend' (string expected, got " .. type(name) .. ")", 2)
   end
-  local class = setmetatable({ class_name = name }, { __index = base, __call = construct })
+  local class = setmetatable({ class_name = name },
+    { __index = base, __call = construct, __newindex = define })
   class.instance = instance_metatable(class)
+  -- A metamethod that the base gets later is not this class's.
+  for key, value in pairs(base.instance) do
+    declare(class, key, value)
+  end
   classes = classes + 1
   register_class(class, ("%s (class %d)"):format(name, classes))
   return class
