@@ -137,6 +137,25 @@ describe("the end of a raw fork", function()
     ]]
     assert.equal("main\noutlived\n", result.stdout)
   end)
+  it("by os.exit leaves a file that the parent is reading where it is", function()
+    local result = support.run [[
+      local wait = require "posix.sys.wait".wait
+      local name = os.tmpname()
+      local file = assert(io.open(name, "w"))
+      for i = 1, 9 do file:write("line ", i, "\n") end
+      file:close()
+      local n = 0
+      for _ in io.lines(name) do
+        n = n + 1
+        if n == 20 then break end
+        if process.fork() == 0 then os.exit(n) end
+        assert(select(3, wait()) == n)
+      end
+      os.remove(name)
+      print("lines", n)
+    ]]
+    assert.equal("lines\t9\n", result.stdout)
+  end)
   it("of a fork that forked leaves an orphan behind", function()
     local result = support.run [[
       local main = process.getpid()

@@ -89,7 +89,9 @@ local function begin_child()
 end
 
 -- os.exit([code[, close]]): a child ends as if its target had returned, with this exit code;
--- nothing of its parent's runs in it, and its state is not closed. In the main program as before.
+-- nothing of its parent's runs in it, and its state is not closed. So does the child of a raw fork
+-- unless its state is to be closed: C's exit would set files that it has inherited, and its parent
+-- is reading, back to where the script stands. In the main program as before.
 local function os_exit(code, close)
   if code ~= nil and type(code) ~= "boolean" then
     local n = tonumber(code)
@@ -102,7 +104,8 @@ local function os_exit(code, close)
     end
   end
   finish(false, code == false or math.type(code) == "integer" and code ~= 0)
-  if is_child then
+  local _, parent = core.identity()
+  if is_child or parent ~= 0 and not close then
     core.exit_child(code == nil and 0 or code == true and 0 or code == false and 1 or code)
   end
   EXIT(code, close)
