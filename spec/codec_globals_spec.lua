@@ -258,6 +258,76 @@ describe("globals that a function names", function()
   end)
 end)
 
+describe("globals that an environment without any finds", function()
+  -- A function in such an environment that returns the globals of these names, each of which is
+  -- what `make` gives for it, collected as soon as it may be.
+  local function reader(names, make)
+    local env = setmetatable({}, { __index = function(_, name)
+      collectgarbage()
+      return make(name)
+    end })
+    return load("return " .. table.concat(names, ", "), "=reader", "t", env)
+  end
+
+  local NAMES <const> = { "made1", "made2", "made3", "made4", "made5", "made6" }
+
+  local function forget()
+    for _, name in ipairs(NAMES) do rawset(globals, name, nil) end
+  end
+
+  after_each(forget)
+
+  it("may be made when it is asked", function()
+    local got = { loads(dumps(reader(NAMES, function(name) return { { name } } end)))() }
+    for i, name in ipairs(NAMES) do assert.are.same({ { name } }, got[i]) end
+    forget()
+    got = { loads(dumps(reader(NAMES, function(name)
+      local own = name
+      return function() return own end
+    end)))() }
+    for i, name in ipairs(NAMES) do assert.are.equal(name, got[i]()) end
+  end)
+
+  it("may be long strings", function()
+    local queue = process.Queue()
+    queue:put(reader(NAMES, function(name) return name:rep(2000) end))
+    local got = { queue:get()() }
+    for i, name in ipairs(NAMES) do assert.is_true(got[i] == name:rep(2000)) end
+  end)
+
+  it("may be shared objects", function()
+    local queue = process.Queue()
+    queue:put(reader(NAMES, function(name) return process.list { name } end))
+    local got = { queue:get()() }
+    for i, name in ipairs(NAMES) do assert.are.equal(name, got[i][1]) end
+  end)
+
+  it("may be found by what sends something itself", function()
+    local f = loads(dumps(reader(NAMES, function(name)
+      return loads(dumps { name, reader(NAMES, function() return name end) })
+    end)))
+    for i, value in ipairs { f() } do assert.are.equal(NAMES[i], value[1]) end
+  end)
+
+  it("name others", function()
+    local env = {}
+    setmetatable(env, { __index = function(_, name)
+      local n = tonumber(name:match "^made(%d)$")
+      if n == 6 then return 42 end
+      return n and load(("return made%d"):format(n + 1), "=made", "t", env)
+    end })
+    local value = loads(dumps(load("return made1", "=first", "t", env)))
+    while type(value) == "function" do value = value() end
+    assert.are.equal(42, value)
+  end)
+
+  it("are left out where their names are too long to be asked for", function()
+    local long = ("n"):rep(200)
+    local f = reader({ long, "made1" }, function() return 1 end)
+    assert.are.same({ nil, 1 }, { loads(dumps(f))() })
+  end)
+end)
+
 describe("a process that was forked before", function()
   local out = support.fixture [[
     local tasks, results = process.Queue(), process.Queue()

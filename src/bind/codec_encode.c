@@ -6,8 +6,9 @@
 ** current key (and the value, while the key is being written); what is on top is written next.
 **
 ** Invariant: while an encoding holds memory, no call is made that raises, allocates in Lua or runs
-** Lua. A failure is noted, everything is released, and only then is the error raised; a cache of
-** names that turns out to be wrong is rebuilt in the same way, and the encoding begun again.
+** Lua. A failure is noted, everything is released, and only then is the error raised. In the same
+** way a cache of names that turns out to be wrong is rebuilt, or a foreign environment asked, and
+** the encoding begun again.
 */
 #include "bind/codec.h"
 
@@ -366,12 +367,16 @@ static void read_path(const struct encoder *e, struct mpl_codec_path *path) {
   }
 }
 
-/* What is asked for. */
+/* What is asked for, and what earlier attempts have found out. */
 struct request {
   int idx;
   struct mpl_codec_out *out;
   size_t inplace;
   bool is_text;
+  bool fresh; /* the names are to be rebuilt */
+  int env_index;
+  size_t asked;
+  struct mpl_buf names; /* that the environment is to be asked for */
 };
 
 static void start(struct encoder *e, lua_State *L, const struct request *r) {
@@ -382,7 +387,9 @@ static void start(struct encoder *e, lua_State *L, const struct request *r) {
   e->frames = e->initial_frames;
   e->room = sizeof e->initial_frames / sizeof *e->initial_frames;
   e->depth = 0;
-  e->is_asking = false;
+  e->is_found = false;
+  e->env_index = r->env_index;
+  e->asked = r->asked;
   mpl_codec_seen_init(&e->objects);
   mpl_codec_seen_init(&e->codes);
   mpl_codec_seen_init(&e->handles);
@@ -397,29 +404,42 @@ static void drop(struct encoder *e) {
   mpl_codec_seen_free(&e->globals);
 }
 
-/* Encodes a value that is no scalar. Returns false if the names have to be rebuilt first. */
-static bool encode_parts(lua_State *L, const struct request *r, bool fresh) {
+/* The encoding is to be begun again. False: no memory. */
+static bool note_why(const struct encoder *e, struct request *r) {
+  if (e->failure == FAILURE_NAMES) return r->fresh = true;
+  r->asked = e->globals.count;
+  return mpl_codec_environment_note(e, &r->names);
+}
+
+/* Encodes a value that is no scalar. Returns false if it is to be begun again. */
+static bool encode_parts(lua_State *L, struct request *r) {
   struct encoder e;
   struct mpl_codec_path path;
   luaL_checkstack(L, MPL_CODEC_STEP_SLOTS, "to send a value");
   int top = lua_gettop(L);
   e.names = mpl_codec_names_push(L);
   e.names_index = top + 1;
-  e.fresh = fresh;
-  if (fresh || mpl_codec_names_stale(e.names)) mpl_codec_names_rebuild(L, e.names_index);
+  e.fresh = r->fresh;
+  if (e.fresh || mpl_codec_names_stale(e.names)) mpl_codec_names_rebuild(L, e.names_index);
   start(&e, L, r);
-  lua_pushnil(L);
-  e.env_index = lua_gettop(L);
   lua_pushvalue(L, r->idx);
   bool done = write_message(&e) == WRITTEN;
   if (done && !mpl_codec_out_finish(r->out)) done = encoder_fail(&e, FAILURE_MEMORY) == WRITTEN;
+  bool again = !done && encoder_begins_again(&e);
+  if (again && !note_why(&e, r)) {
+    encoder_fail(&e, FAILURE_MEMORY);
+    again = false;
+  }
   if (!done) {
     if (e.failure != FAILURE_MEMORY) read_path(&e, &path);
     mpl_codec_release(r->out);
     if (e.failure == FAILURE_DESCRIPTOR) path.reason = e.reason;
   }
   drop(&e);
-  if (!done && e.failure != FAILURE_NAMES) mpl_codec_path_raise(L, e.failure, &path);
+  if (!done && !again) {
+    mpl_buf_free(&r->names);
+    mpl_codec_path_raise(L, e.failure, &path);
+  }
   lua_settop(L, top);
   return done;
 }
@@ -438,9 +458,16 @@ static inline bool encode_scalar(lua_State *L, int idx, struct mpl_codec_out *ou
 static void encode(lua_State *L, struct request r) {
   if (encode_scalar(L, r.idx, r.out, r.inplace)) return;
   r.idx = lua_absindex(L, r.idx);
-  if (encode_parts(L, &r, false)) return;
-  mpl_codec_out_start(r.out);
-  encode_parts(L, &r, true);
+  int top = lua_gettop(L);
+  luaL_checkstack(L, MPL_CODEC_STEP_SLOTS, "to send a value");
+  lua_settop(L, top + 2);
+  r.env_index = top + 1;
+  mpl_buf_init(&r.names, NULL, 0);
+  while (!encode_parts(L, &r)) {
+    if (r.names.size > 0) mpl_codec_environment_ask(L, r.env_index, &r.names);
+    mpl_codec_out_start(r.out);
+  }
+  lua_settop(L, top);
 }
 
 /*

@@ -1,6 +1,7 @@
 /*
-** The state of an encoding, shared by codec_encode.c (the walk, tables, values without parts) and
-** codec_function.c (functions and the globals they name), and by nobody else.
+** The state of an encoding, shared by codec_encode.c (the walk, tables, values without parts),
+** codec_function.c (functions and the globals they name) and codec_environment.c (environments that
+** have no globals in them), and by nobody else.
 */
 #ifndef MPL_BIND_CODEC_ENCODER_H
 #define MPL_BIND_CODEC_ENCODER_H
@@ -67,9 +68,9 @@ struct encoder {
   struct mpl_codec_seen handles; /* id of a shared object, in the order of out->refs */
   struct mpl_codec_seen globals; /* hash of a name in the code -> its place in the buffer */
   size_t pass, pass_end;         /* the globals that are being looked for, see codec_function.c */
-  size_t asked;                  /* those for which the environment was asked */
-  bool is_asking;
-  int env_index;                 /* stack slot of the message's foreign environment, or nil */
+  bool is_found;                 /* among what the foreign environment has found */
+  int env_index;                 /* stack slot of that, or nil; what it has found, or nil, follows */
+  size_t asked;                  /* so many globals, the first ones, it was asked for */
   struct encoder_mark mark;      /* where the global begins that is being written */
   struct frame initial_frames[12];
 };
@@ -81,6 +82,11 @@ static inline enum result encoder_fail(struct encoder *e, enum mpl_codec_failure
 
 static inline enum result encoder_written(struct encoder *e, bool done) {
   return done ? WRITTEN : encoder_fail(e, FAILURE_MEMORY);
+}
+
+/* Whether an encoding that has failed is to be begun again. */
+static inline bool encoder_begins_again(const struct encoder *e) {
+  return e->failure == FAILURE_NAMES || e->failure == FAILURE_ENVIRONMENT;
 }
 
 /* Objects: tables, functions, upvalues */
@@ -117,5 +123,12 @@ enum result mpl_codec_function_upvalues(struct encoder *e, struct frame *f);
 enum result mpl_codec_function_definitions(struct encoder *e, struct frame *f);
 enum result mpl_codec_function_begin_definitions(struct encoder *e);
 bool mpl_codec_function_leave_out(struct encoder *e);
+
+/* codec_environment.c */
+bool mpl_codec_environment_is(struct encoder *e, const char *name);
+bool mpl_codec_environment_lacks(lua_State *L);
+bool mpl_codec_environment_is_due(const struct encoder *e);
+bool mpl_codec_environment_note(const struct encoder *e, struct mpl_buf *names);
+void mpl_codec_environment_ask(lua_State *L, int env, struct mpl_buf *names);
 
 #endif

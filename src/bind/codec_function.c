@@ -11,9 +11,8 @@
 ** value, once for those that came with their values, and so on: to make a Lua string of each would
 ** need memory of Lua (see the invariant of codec_encode.c).
 **
-** A foreign environment is an empty table in the place of the globals table that finds everything
-** by its metatable, as a test framework gives to the files that it runs. It goes as the globals
-** table, too; it is asked for each name, in a protected call. A message has at most one.
+** What a foreign environment has found (codec_environment.c) is defined after the globals of the same
+** pass, and so goes before them.
 */
 #include <lauxlib.h>
 #include <string.h>
@@ -21,7 +20,6 @@
 #include "base/hash.h"
 #include "bind/codec_encoder.h"
 #include "bind/codec_globals.h"
-#include "bind/interrupt.h"
 #include "ds/parcel.h"
 
 /*
@@ -41,26 +39,6 @@ static bool note_global(void *to, const char *name, size_t n) {
          mpl_codec_seen_add(&e->globals, hash, (size_t)(name - e->out->bytes.data));
 }
 
-/* Whether the upvalue on top, which has this name, is the message's foreign environment. The first
-   that is met becomes it. */
-static bool is_foreign(struct encoder *e, const char *name) {
-  lua_State *L = e->L;
-  if (strcmp(name, "_ENV") != 0 || !lua_istable(L, -1)) return false;
-  if (!lua_isnil(L, e->env_index)) return lua_rawequal(L, -1, e->env_index);
-  if (!lua_getmetatable(L, -1)) return false;
-  bool named = mpl_codec_names_class(L, e->names_index) == LUA_TSTRING;
-  lua_pop(L, 1);
-  lua_pushnil(L);
-  if (lua_next(L, -2)) {
-    lua_pop(L, 2);
-    return false;
-  }
-  if (named) return false;
-  lua_pushvalue(L, -1);
-  lua_replace(L, e->env_index);
-  return true;
-}
-
 /* Which upvalues of the function on top are the globals table: by identity, as a dump may have lost
    their names; or the foreign environment. Returns whether there are any. */
 static bool find_env(struct encoder *e, struct mpl_codec_upvalues *env) {
@@ -69,7 +47,7 @@ static bool find_env(struct encoder *e, struct mpl_codec_upvalues *env) {
   bool any = false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   for (int i = 1; (name = lua_getupvalue(L, -2, i)) != NULL; i++) {
-    if (lua_rawequal(L, -1, -2) || is_foreign(e, name)) {
+    if (lua_rawequal(L, -1, -2) || mpl_codec_environment_is(e, name)) {
       mpl_codec_upvalues_add(env, (unsigned)i - 1);
       any = true;
     }
@@ -144,8 +122,9 @@ enum result mpl_codec_function_upvalues(struct encoder *e, struct frame *f) {
     if (!encoder_again(e, TAG_JOIN, id, &result)) {
       if (!encoder_first(e, TAG_UPVALUE, id))
         return encoder_fail(e, FAILURE_MEMORY);
-      result = is_foreign(e, name) ? encoder_written(e, mpl_codec_out_tag(e->out, TAG_GLOBALS))
-                                   : mpl_codec_encoder_value(e);
+      result = mpl_codec_environment_is(e, name)
+                 ? encoder_written(e, mpl_codec_out_tag(e->out, TAG_GLOBALS))
+                 : mpl_codec_encoder_value(e);
     }
     if (result != WRITTEN) return result;
     lua_pop(L, 1);
@@ -159,6 +138,7 @@ enum result mpl_codec_function_upvalues(struct encoder *e, struct frame *f) {
 
 /* Opens the frame of the definitions, which is the only one then. */
 enum result mpl_codec_function_begin_definitions(struct encoder *e) {
+  if (mpl_codec_environment_is_due(e)) return encoder_fail(e, FAILURE_ENVIRONMENT);
   lua_rawgeti(e->L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   struct frame *f = mpl_codec_encoder_frame(e);
   if (f == NULL) return FAILED;
@@ -222,67 +202,12 @@ static void take_back(struct encoder *e, const struct encoder_mark *m) {
 /* After a failure: leaves out the global that cannot be sent. Returns false if it was something
    else that failed. */
 bool mpl_codec_function_leave_out(struct encoder *e) {
-  bool memory = e->failure == FAILURE_MEMORY || e->failure == FAILURE_NAMES;
-  if (memory || e->depth == 0 || e->frames[0].kind != DEFINITIONS) return false;
+  bool whole = e->failure == FAILURE_MEMORY || encoder_begins_again(e);
+  if (whole || e->depth == 0 || e->frames[0].kind != DEFINITIONS) return false;
   take_back(e, &e->mark);
   e->depth = 1;
   lua_settop(e->L, e->frames[0].base + 1);
   return true;
-}
-
-/* Bytes of a name for which a foreign environment is asked. */
-#define LONGEST_NAME 128
-
-/* A name in the message's buffer. */
-struct name {
-  const char *at;
-  size_t size;
-};
-
-/* Arguments: the environment and a name. Gives the name as a string and what is found. */
-static int ask(lua_State *L) {
-  const struct name *name = lua_touserdata(L, 2);
-  lua_pushlstring(L, name->at, name->size);
-  lua_pushvalue(L, -1);
-  lua_gettable(L, 1);
-  return 2;
-}
-
-/* Finds out where a noted name ends: its hash tells. False for one that is too long. */
-static bool name_at(const struct encoder *e, size_t number, struct name *name) {
-  const struct mpl_codec_seen_entry *entry = &e->globals.entries[number];
-  size_t most = e->out->bytes.size - entry->place;
-  if (most > LONGEST_NAME) most = LONGEST_NAME;
-  name->at = e->out->bytes.data + entry->place;
-  for (name->size = 0; name->size <= most; name->size++)
-    if (mpl_hash(name->at, name->size, name->size) == entry->key) return true;
-  return false;
-}
-
-/* Pushes the next global of this pass that only the foreign environment has: name and value. False
-   if there is none left. Stack: globals table, key. */
-static bool push_foreign(struct encoder *e, const struct frame *f) {
-  lua_State *L = e->L;
-  struct name name;
-  if (lua_isnil(L, e->env_index)) return false;
-  while (e->asked < e->pass_end) {
-    if (!name_at(e, e->asked++, &name)) continue;
-    lua_pushcfunction(L, ask);
-    lua_pushvalue(L, e->env_index);
-    lua_pushlightuserdata(L, &name);
-    if (lua_pcall(L, 2, 2, 0) != LUA_OK) {
-      if (mpl_interrupt_is(L, -1)) mpl_interrupt_again();
-      lua_pop(L, 1);
-      continue;
-    }
-    lua_pushvalue(L, -2);
-    lua_rawget(L, f->base);
-    bool is_global = lua_rawequal(L, -1, -2);
-    lua_pop(L, 1);
-    if (!is_global) return true;
-    lua_pop(L, 2);
-  }
-  return false;
 }
 
 /* Writes the definition of the name and value on top, and pops both; or opens a frame for the value
@@ -300,22 +225,22 @@ static enum result define(struct encoder *e) {
   return result;
 }
 
-/* Pushes the next global of this pass: name and value. False if there is none left. Stack: globals
-   table, key; once the environment is asked nil. */
+/* Pushes the next global of this pass: name and value; false if there is none left. Stack: globals
+   table, and the key in it or, once that is done, in what the foreign environment has found. */
 static bool push_next(struct encoder *e, const struct frame *f) {
   lua_State *L = e->L;
-  if (!e->is_asking) {
-    for (; lua_next(L, f->base); lua_pop(L, 1)) {
-      if (!is_named(e) || is_own_name(e)) continue;
+  for (;;) {
+    for (; lua_next(L, e->is_found ? e->env_index + 1 : f->base); lua_pop(L, 1)) {
+      if (!is_named(e)) continue;
+      if (e->is_found ? mpl_codec_environment_lacks(L) : is_own_name(e)) continue;
       lua_pushvalue(L, -2);
       lua_insert(L, -2);
       return true;
     }
     lua_pushnil(L);
-    e->asked = e->pass;
-    e->is_asking = true;
+    e->is_found = !e->is_found && !lua_isnil(L, e->env_index + 1);
+    if (!e->is_found) return false;
   }
-  return push_foreign(e, f);
 }
 
 /* Writes what is left of the definitions, up to the last or to one that opens another frame. Stack:
@@ -326,12 +251,12 @@ enum result mpl_codec_function_definitions(struct encoder *e, struct frame *f) {
       enum result result = define(e);
       if (result != WRITTEN) return result;
     }
+    if (mpl_codec_environment_is_due(e)) return encoder_fail(e, FAILURE_ENVIRONMENT);
     if (e->pass_end == e->globals.count) {
       lua_pop(e->L, 1);
       return WRITTEN;
     }
     e->pass = e->pass_end;
     e->pass_end = e->globals.count;
-    e->is_asking = false;
   }
 }

@@ -17,7 +17,8 @@ enum mpl_codec_failure {
   FAILURE_KIND,      /* the value on top cannot be sent */
   FAILURE_METATABLE, /* nor can the table on top, for its metatable */
   FAILURE_DESCRIPTOR, /* nor can the one on top, for a reason of the system's */
-  FAILURE_NAMES      /* the cache of names may be out of date; never raised */
+  FAILURE_NAMES,     /* the cache of names may be out of date; never raised */
+  FAILURE_ENVIRONMENT /* a foreign environment is to be asked first; never raised */
 };
 
 struct mpl_codec_path {
