@@ -142,6 +142,29 @@ describe("a callback", function()
   end)
 end)
 
+describe("a callback that starts a process", function()
+  local out = support.fixture [[
+    local called = process.Queue()
+    local function live()
+      local got
+      local own <close> = process.Pool(1)
+      own:apply_async(math.abs, { -7 }, nil, { callback = function(v) got = v end })
+      local till = process.now() + 30
+      while not got and process.now() < till do process.sleep(0.01) end
+      called:put(got or "never")
+    end
+    local pool <close> = process.Pool(1)
+    local child
+    pool:apply_async(math.abs, { -1 }, nil, { callback = function()
+      child = process.Process(live):start()
+    end })
+    while not child do process.sleep(0.01) end
+    report("in the child", called:get())
+  ]]
+
+  it("leaves it its own callbacks", function() assert.equal("7", out["in the child"]) end)
+end)
+
 describe("a callback, while the program waits for something else,", function()
   local out = support.fixture [[
     local pool <close> = process.Pool(1)

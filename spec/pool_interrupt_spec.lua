@@ -160,3 +160,23 @@ describe("an interrupt in a finalizer", function()
 
   it("is raised behind it", function() support.mentions(out.raised, "interrupted!") end)
 end)
+
+describe("a child that is started where the parent must not be interrupted", function()
+  local out = support.fixture [[
+    local core, signal = require "process.core", require "posix.signal"
+    local ready, child = process.Event(), nil
+    core.unbroken(function()
+      child = process.Process(function()
+        ready:set()
+        local till = process.now() + 60
+        while process.now() < till do end
+      end):start()
+    end)
+    ready:wait()
+    signal.kill(child.pid, signal.SIGINT)
+    report("ended", child:join(30), child.exitcode ~= 0)
+    child:kill()
+  ]]
+
+  it("can be interrupted", function() assert.equal("true true", out.ended) end)
+end)

@@ -74,6 +74,28 @@ static void deep(void) {
   expect_all_dead();
 }
 
+static pid_t first;
+
+/* Gives who was killed the time to end. */
+static void expect_first_alive(unsigned long n) {
+  const struct timespec some_time = {.tv_nsec = WORLD_MS};
+  siginfo_t info = {0};
+  (void)n;
+  nanosleep(&some_time, NULL);
+  CHECK(waitid(P_PID, (id_t)first, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0);
+}
+
+/* An orphan could be reaped by somebody, and its pid be another's, before it is killed. */
+static void parents_last(void) {
+  begin();
+  first = start(go_deeper);
+  until_ready(DEEP);
+  mpl_point_watch(expect_first_alive);
+  mpl_descendants_kill_all();
+  mpl_point_arm(0);
+  expect_all_dead();
+}
+
 static void *start_in_thread(void *arg) {
   start(live);
   for (;;) pause();
@@ -212,6 +234,7 @@ static void members(void) {
 int main(void) {
   unit_run("many", many);
   unit_run("deep", deep);
+  unit_run("parents_last", parents_last);
   unit_run("threads", threads);
   unit_run("busy", busy);
   unit_run("since", since);

@@ -174,17 +174,19 @@ static inline uint64_t dicts_key_of(const struct mpl_dict_snapshot *s, uint64_t 
   return key;
 }
 
-/* Removes the newest: its key, 0 if there is none; the value is dropped. */
+/* Removes the newest: its key, 0 if there is none or no memory; the value is dropped. */
 static inline uint64_t dicts_pop(struct mpl_dict *d) {
   struct mpl_dict_op op = {.dict = d, .want_old = true};
   struct mpl_wait w = MPL_WAIT_INIT;
   struct mpl_buf buf;
   uint64_t room[4], key = 0;
   mpl_buf_init(&buf, room, sizeof room);
-  CHECK(mpl_dict_pop_newest(&op, &buf, &w) == MPL_OK);
+  enum mpl_status s;
+  while ((s = mpl_dict_pop_newest(&op, &buf, &w)) == MPL_SIGNAL) mpl_signal_take(MPL_SIGNAL_CHILD);
+  CHECK(s == MPL_OK || s == MPL_NOMEM);
   mpl_wait_done(&w);
-  if (op.found) memcpy(&key, buf.data, sizeof key);
-  dicts_drop(&op);
+  if (s == MPL_OK && op.found) memcpy(&key, buf.data, sizeof key);
+  if (s == MPL_OK) dicts_drop(&op);
   mpl_buf_free(&buf);
   return key;
 }

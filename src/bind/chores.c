@@ -7,12 +7,13 @@
 
 #include "bind/args.h"
 #include "bind/interrupt.h"
+#include "shm/slot.h"
 
 /* Registry key: the function. */
 static const char chores_key;
 
-static bool any;  /* there is one */
-static bool busy; /* it is being called */
+static bool any;      /* there is one */
+static uint64_t busy; /* identity of the process that is calling it: not of one that it forks */
 
 /* chores(f): f is called by calls that wait, when they return; nil for nothing. It handles its own
    errors. */
@@ -28,11 +29,12 @@ static int set_chores(lua_State *L) {
 /* Does the chores and returns n, the number of a call's results on top of the stack. These are not
    lost: if an interrupt ends the chores it strikes once more, when the call has returned. */
 int mpl_chores_then(lua_State *L, int n) {
-  if (!any || busy || mpl_interrupt_held() || !lua_checkstack(L, LUA_MINSTACK)) return n;
-  busy = true;
+  uint64_t self = mpl_slot_ident(mpl_self);
+  if (!any || busy == self || mpl_interrupt_held() || !lua_checkstack(L, LUA_MINSTACK)) return n;
+  busy = self;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &chores_key);
   int status = lua_pcall(L, 0, 0, 0);
-  busy = false;
+  busy = 0;
   if (status != LUA_OK) {
     bool interrupted = mpl_interrupt_is(L, -1);
     lua_pop(L, 1);

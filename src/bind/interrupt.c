@@ -75,15 +75,18 @@ static void hook(lua_State *L, lua_Debug *where) {
 }
 
 /* Signal handler: lua_sethook is the one function of Lua that may be called in one, and its like
-   that only read what it sets. */
+   that only read what it sets. It may interrupt itself anywhere: the hook is looked at last, so
+   that what was read goes with it. */
 static void on_interrupt(void) {
   lua_State *L = running;
   if (L == NULL) return;
-  if (lua_gethook(L) != hook) {
+  int mask = lua_gethookmask(L), count = lua_gethookcount(L);
+  lua_Hook its = lua_gethook(L);
+  if (its != hook) {
     replaced.owner = L;
-    replaced.hook = lua_gethook(L);
-    replaced.mask = lua_gethookmask(L);
-    replaced.count = lua_gethookcount(L);
+    replaced.hook = its;
+    replaced.mask = mask;
+    replaced.count = count;
   }
   lua_sethook(L, hook, ANY_EVENT, 1);
 }

@@ -93,6 +93,7 @@ enum { HANDLE = 1, BODY, FINISH, NAME, DAEMON, FIRST_ARGUMENT };
 _Noreturn static void live(lua_State *L) {
   int code = 0, top = lua_gettop(L), handler = top + 1;
   bool interrupted = false;
+  mpl_interrupt_hold(false); /* that was the parent's, which was in the middle of something */
   lua_pushcfunction(L, message_handler);
   lua_pushvalue(L, BODY);
   for (int i = FIRST_ARGUMENT; i <= top; i++) lua_pushvalue(L, i);

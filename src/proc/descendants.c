@@ -206,9 +206,10 @@ static void kill_programs(uint64_t since, bool dying) {
   sweep.dying = dying;
   sweep.patience = mpl_os_now() + PATIENCE_NS;
   stop_all();
-  for (unsigned i = 0; i < sweep.count; i++) {
+  /* Children before their parents: see descendants.h. */
+  while (sweep.count > 0) {
     MPL_POINT();
-    kill(sweep.program[i], SIGKILL);
+    kill(sweep.program[--sweep.count], SIGKILL);
   }
 }
 
