@@ -220,3 +220,25 @@ describe("a registered metatable", function()
     support.mentions(out.late, "no metatable is registered as 'Late' here")
   end)
 end)
+
+describe("what is called while a list is encoded", function()
+  local out = support.fixture [[
+    local pool <close> = process.Pool(1)
+    local inner, shared = nil, { process.list { 1 }, process.list { 2 }, process.list { 3 } }
+    local env = setmetatable({}, { __index = function(_, name)
+      if name ~= "made" then return _G[name] end
+      inner = inner or pool:map_async(function(l) return l[1] end, shared, { chunksize = 3 })
+      return 5
+    end })
+    local calling = load("return made", "=calling", "t", env)
+    local function call(x) return type(x) == "function" and x() or x[1] end
+    local got = pool:map(call, { { "a" }, shared[3], calling, { "c" } }, { chunksize = 4 })
+    report("outer", table.concat(got, " "))
+    report("inner", table.concat(inner:get(), " "))
+  ]]
+
+  it("may call map, too", function()
+    assert.equal("a 3 5 c", out.outer)
+    assert.equal("1 2 3", out.inner)
+  end)
+end)

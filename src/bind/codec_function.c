@@ -11,8 +11,8 @@
 ** value, once for those that came with their values, and so on: to make a Lua string of each would
 ** need memory of Lua (see the invariant of codec_encode.c).
 **
-** What a foreign environment has found (codec_environment.c) is defined after the globals of the same
-** pass, and so goes before them.
+** What a foreign environment has found (codec_environment.c) is defined after the globals of the
+** same pass, and so goes before them.
 */
 #include <lauxlib.h>
 #include <string.h>

@@ -30,17 +30,18 @@ struct mpl_tasks *mpl_tasks_self(lua_State *L) {
 ** The desk
 */
 
-/* Gives back the references to objects, and makes it empty. */
-void mpl_tasks_desk_clear(struct mpl_tasks_desk *desk) {
-  const uint64_t *refs = (const uint64_t *)(const void *)desk->refs.data;
-  for (size_t i = 0; i < desk->refs.size / sizeof *refs; i++) mpl_reflist_release(refs[i]);
-  desk->refs.size = 0;
-  desk->bytes.size = 0;
+/* Cuts off what stands there from these sizes on, and gives back the references to objects. */
+void mpl_tasks_desk_cut(struct mpl_tasks_desk *desk, size_t bytes, size_t refs) {
+  const uint64_t *ref = (const uint64_t *)(const void *)desk->refs.data;
+  for (size_t i = refs / sizeof *ref; i < desk->refs.size / sizeof *ref; i++)
+    mpl_reflist_release(ref[i]);
+  desk->refs.size = refs;
+  desk->bytes.size = bytes;
 }
 
 static int desk_gc(lua_State *L) {
   struct mpl_tasks_desk *desk = lua_touserdata(L, 1);
-  mpl_tasks_desk_clear(desk);
+  mpl_tasks_desk_cut(desk, 0, 0);
   mpl_buf_free(&desk->bytes);
   mpl_buf_free(&desk->refs);
   return 0;

@@ -27,6 +27,7 @@ enum { JOB = 2, TAG, KIND, LIST, FIRST, LAST, TIMEOUT, RETRIES };
 struct put {
   struct mpl_tasks *t;
   struct mpl_tasks_desk *desk;
+  size_t bytes_at, refs_at; /* where its own begin on the desk */
   struct mpl_chunk like;
   uint64_t job;         /* its number */
   lua_Integer at, last; /* index of the element that is encoded, and of the last one */
@@ -116,9 +117,10 @@ static bool encode_one(lua_State *L, struct put *p) {
   struct mpl_codec_out out;
   mpl_codec_encode(L, -1, &out);
   bool first = p->like.count == 0;
+  size_t size = p->desk->bytes.size - p->bytes_at; /* so far */
   if (first && (p->at == p->last || out.size > LARGE)) {
     make_chunk_of_one(L, p, &out);
-  } else if (!first && (out.size > LARGE || p->desk->bytes.size + out.size > CHUNK_MOST)) {
+  } else if (!first && (out.size > LARGE || size + out.size > CHUNK_MOST)) {
     mpl_codec_release(&out);
     return false;
   } else {
@@ -175,20 +177,23 @@ static bool make_plain(lua_State *L, struct put *p) {
 
 /* Makes the chunk of the list at LIST. */
 static void make_list(lua_State *L, struct put *p) {
+  p->bytes_at = p->desk->bytes.size;
+  p->refs_at = p->desk->refs.size;
   lua_pushcfunction(L, encode_all);
   lua_pushvalue(L, LIST);
   lua_pushlightuserdata(L, p);
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-    mpl_tasks_desk_clear(p->desk);
+    mpl_tasks_desk_cut(p->desk, p->bytes_at, p->refs_at);
     raise_at(L, p->at);
   }
   if (p->chunk != 0) return;
   struct mpl_buf *bytes = &p->desk->bytes, *refs = &p->desk->refs;
-  struct mpl_piece piece = {bytes->data, bytes->size};
-  struct content content = {NULL, &piece, 1, bytes->size, (const uint64_t *)(void *)refs->data,
-                            refs->size / sizeof(uint64_t)};
+  struct mpl_piece piece = {bytes->data + p->bytes_at, bytes->size - p->bytes_at};
+  struct content content = {.pieces = &piece, .npieces = 1, .size = piece.size};
+  content.nrefs = (refs->size - p->refs_at) / sizeof *content.refs;
+  if (content.nrefs > 0) content.refs = (const uint64_t *)(void *)(refs->data + p->refs_at);
   enum mpl_status s = make_chunk(p, &content);
-  mpl_tasks_desk_clear(p->desk);
+  mpl_tasks_desk_cut(p->desk, p->bytes_at, p->refs_at);
   if (s != MPL_OK) mpl_args_raise(L, s);
 }
 
