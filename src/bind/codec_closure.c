@@ -140,7 +140,7 @@ static void define(lua_State *L, int globals) {
   lua_rawget(L, globals + 1);
   bool is_own = !lacking && !lua_rawequal(L, -1, -2);
   lua_pop(L, 2);
-  /* The global last: if memory is missing for it there is none, and the other entry says nothing. */
+  /* The global last: if memory is missing for it there is none, and the other says nothing. */
   for (int table = globals + 1; table >= globals && !is_own; table--) {
     lua_pushvalue(L, -2);
     lua_pushvalue(L, -2);

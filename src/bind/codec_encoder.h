@@ -69,7 +69,7 @@ struct encoder {
   struct mpl_codec_seen globals; /* hash of a name in the code -> its place in the buffer */
   size_t pass, pass_end;         /* the globals that are being looked for, see codec_function.c */
   bool is_found;                 /* among what the foreign environment has found */
-  int env_index;                 /* stack slot of that, or nil; what it has found, or nil, is next */
+  int env_index; /* stack slot of that, or nil; the table of what it has found, or nil, follows */
   size_t asked;                  /* so many globals, the first ones, it was asked for */
   struct encoder_mark mark;      /* where the global begins that is being written */
   struct frame initial_frames[12];

@@ -433,6 +433,18 @@ operation("dumps", function(core)
     function(failure) assert(failure and not s or same(core.loads(s), v)) end
 end)
 
+operation("dumps of what an environment finds", function(core)
+  local env, s = {}, nil
+  setmetatable(env, { __index = function(_, name)
+    if name == "text" then return ("text"):rep(10) end
+    if name == "list" then return { name } end
+    if name == "f" then return load("return list", "=f", "t", env) end
+  end })
+  local f = load("return { text, list, f() }", "=sender", "t", env)
+  return function() s = core.dumps(f) end,
+    function(failure) assert(failure and not s or #s > 100) end
+end)
+
 operation("loads", function(core)
   local v, r = all_values(core), nil
   local s = core.dumps(v)
