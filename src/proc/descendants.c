@@ -109,7 +109,8 @@ static bool is_spared_member(pid_t pid) {
   uint64_t count = mpl_self == NULL ? 0 : mpl_slot_count();
   for (uint64_t i = 0; i < count; i++) {
     struct mpl_slot *slot = mpl_slot_at(i);
-    /* One of the two is there once the parent has come back from its fork. */
+    /* One of the two is there once the parent has come back from its fork; but for a fork by others
+       (proc/fork.c), whose child is taken for a program until it has claimed its slot. */
     bool has_pid = (pid_t)mpl_load64_rlx(&slot->pid) == pid ||
                    (pid_t)(mpl_load64_rlx(&slot->forked) & UINT32_MAX) == pid;
     /* After an exec it is no member any more: the life mutex tells that. */
