@@ -113,7 +113,7 @@ enum mpl_status mpl_dict_get(struct mpl_dict_op *op) {
 
 /* In a section: the shard has changed, which those who wait for it are to know. What happens in the
    overlay nobody else sees. */
-void mpl_dict_tx_changed(struct mpl_dict *d, struct mpl_dict_shard *shard) {
+static void tx_changed(struct mpl_dict *d, struct mpl_dict_shard *shard) {
   if (shard == &d->overlay) return;
   mpl_tx_publish(&shard->writes, mpl_load64_rlx(&shard->writes) + 1);
   mpl_tx_wake(&d->changed, MPL_EC_ALL);
@@ -136,7 +136,7 @@ static enum mpl_status store_entry(struct mpl_dict *d, struct mpl_dict_shard *sh
     mpl_dict_table_tx_swap(shard, at, entry, gone);
   else
     mpl_dict_table_tx_add(shard, key->hash, entry);
-  mpl_dict_tx_changed(d, shard);
+  tx_changed(d, shard);
   mpl_tx_commit();
   return MPL_OK;
 }
@@ -148,7 +148,7 @@ static enum mpl_status store(struct mpl_dict *d, struct mpl_dict_shard *shard,
   if (at.entry == NULL || !mpl_dict_entry_fits(at.entry, v))
     return store_entry(d, shard, at, key, v, gone);
   mpl_dict_entry_tx_set(at.entry, v, gone);
-  mpl_dict_tx_changed(d, shard);
+  tx_changed(d, shard);
   mpl_tx_commit();
   return MPL_OK;
 }
@@ -156,7 +156,7 @@ static enum mpl_status store(struct mpl_dict *d, struct mpl_dict_shard *shard,
 static void remove_entry(struct mpl_dict *d, struct mpl_dict_shard *shard, struct mpl_dict_spot at,
                          struct mpl_dict_gone *gone) {
   mpl_dict_table_tx_remove(shard, at, gone);
-  mpl_dict_tx_changed(d, shard);
+  tx_changed(d, shard);
   mpl_tx_commit();
   mpl_dict_table_shrink(shard);
 }

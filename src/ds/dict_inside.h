@@ -29,7 +29,6 @@ bool mpl_dict_split_at(struct mpl_dict *d, uint64_t count);
 /* dict.c */
 enum mpl_status mpl_dict_change_locked(struct mpl_dict_locked *l, struct mpl_dict_op *op,
                                        struct mpl_dict_gone *gone);
-void mpl_dict_tx_changed(struct mpl_dict *d, struct mpl_dict_shard *shard);
 
 /* dict_changes.c */
 void mpl_dict_apply(struct mpl_dict_locked *l);
