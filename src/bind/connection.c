@@ -20,6 +20,8 @@ static const luaL_Reg no_methods[] = {{NULL, NULL}};
 static const luaL_Reg pipe_metamethods[] = {{"__gc", mpl_handle_gc}, {NULL, NULL}};
 static const struct mpl_class pipe_class = {"Pipe", no_methods, pipe_metamethods};
 
+static const struct mpl_class connection_class;
+
 static struct mpl_connection *first;
 
 /* The open Connections of this process, those too that its parent had open when it forked; next by
@@ -38,7 +40,7 @@ struct mpl_connection *mpl_connection_new(lua_State *L, uint64_t pipe, unsigned 
   if (mpl_object_type_of(pipe) != MPL_TYPE_PIPE) mpl_args_raise(L, MPL_GONE);
   mpl_handle_push(L, pipe);
   struct mpl_handle *h = lua_touserdata(L, -1);
-  struct mpl_connection *c = mpl_class_new(L, &mpl_connection_class, sizeof *c, 1);
+  struct mpl_connection *c = mpl_class_new(L, &connection_class, sizeof *c, 1);
   *c = (struct mpl_connection){.fd = -1, .flags = flags, .pipe = h->body};
   lua_insert(L, -2);
   lua_setiuservalue(L, -2, 1);
@@ -95,7 +97,7 @@ static int pipe_new(lua_State *L) {
 
 /* The Connection at idx, open or not; NULL if the value is none. */
 struct mpl_connection *mpl_connection_test(lua_State *L, int idx) {
-  return mpl_class_is(L, idx, &mpl_connection_class) ? lua_touserdata(L, idx) : NULL;
+  return mpl_class_is(L, idx, &connection_class) ? lua_touserdata(L, idx) : NULL;
 }
 
 /* Its descriptor; -1 if the value at idx is no open Connection. */
@@ -184,15 +186,15 @@ static const luaL_Reg metamethods[] = {{"__gc", connection_close},
                                        {"__tostring", connection_tostring},
                                        {NULL, NULL}};
 
-const struct mpl_class mpl_connection_class = {"Connection", methods, metamethods};
+static const struct mpl_class connection_class = {"Connection", methods, metamethods};
 
 /* Registers the classes and puts the constructor into the module table on top. */
 void mpl_connection_open(lua_State *L) {
   mpl_pipe_register();
   mpl_handle_class(L, MPL_TYPE_PIPE, &pipe_class);
-  mpl_class_register(L, &mpl_connection_class);
-  mpl_class_name_methods(L, &mpl_connection_class);
-  mpl_class_set_index(L, &mpl_connection_class, connection_index);
+  mpl_class_register(L, &connection_class);
+  mpl_class_name_methods(L, &connection_class);
+  mpl_class_set_index(L, &connection_class, connection_index);
   lua_pushcfunction(L, pipe_new);
   lua_setfield(L, -2, "Pipe");
 }

@@ -34,8 +34,6 @@ struct mpl_connection {
   uint64_t kept_by;    /* identity of who received it; not of a child that has it by a fork */
 };
 
-extern const struct mpl_class mpl_connection_class;
-
 struct mpl_connection *mpl_connection_new(lua_State *L, uint64_t pipe, unsigned flags);
 void mpl_connection_open_fd(struct mpl_connection *c, int fd);
 void mpl_connection_shut(struct mpl_connection *c);
