@@ -49,7 +49,7 @@ static void setup_items(void) {
   setup_kind(MPL_QUEUE_JOINABLE | MPL_QUEUE_REQUEUE);
 }
 
-/* Everything but the first `finished` items comes once more, in its order, and can be finished. */
+/* The items from number `first` on come once more, in their order, and can be finished. */
 static void drain(uint64_t first) {
   CHECK(takers_unfinished(s.queue) == ITEMS - first);
   for (uint64_t i = first; i < ITEMS; i++) {
@@ -67,10 +67,6 @@ static void drain(uint64_t first) {
 static void verify_none_finished(bool finished) {
   (void)finished;
   drain(0);
-}
-
-static void prepare_take_one(void) {
-  mpl_queue_taken_decoded(takers_take(s.queue));
 }
 
 static void get_one(void) {
@@ -286,13 +282,13 @@ static void verify_put(bool finished) {
 static const struct crash_op ops[] = {
     {.name = "put", .setup = setup_empty, .operate = put_one, .verify = verify_put},
     {.name = "first get", .setup = setup_items, .operate = get_one, .verify = verify_none_finished},
-    {.name = "second get", .setup = setup_items, .prepare = prepare_take_one, .operate = get_one,
+    {.name = "second get", .setup = setup_items, .prepare = get_one, .operate = get_one,
      .verify = verify_none_finished},
     {.name = "get many", .setup = setup_items, .operate = get_all, .verify = verify_none_finished},
-    {.name = "task_done", .setup = setup_items, .prepare = prepare_take_one, .operate = task_done,
+    {.name = "task_done", .setup = setup_items, .prepare = get_one, .operate = task_done,
      .verify = verify_one_finished},
-    {.name = "last task_done", .setup = setup_last, .prepare = prepare_take_one,
-     .operate = task_done, .verify = verify_last},
+    {.name = "last task_done", .setup = setup_last, .prepare = get_one, .operate = task_done,
+     .verify = verify_last},
     {.name = "task_done for another", .setup = setup_taken, .operate = task_done,
      .verify = verify_other_finished},
     {.name = "get what a dead had", .setup = setup_bereaved, .operate = get_one,
@@ -309,8 +305,8 @@ static const struct crash_op ops[] = {
      .verify = verify_none_finished},
     {.name = "discard", .setup = setup_items, .prepare = prepare_discard, .operate = discard,
      .verify = verify_one_finished},
-    {.name = "immediate shutdown", .setup = setup_bereaved, .prepare = prepare_take_one,
-     .operate = shut, .verify = verify_shut},
+    {.name = "immediate shutdown", .setup = setup_bereaved, .prepare = get_one, .operate = shut,
+     .verify = verify_shut},
     {.name = "dismantle", .setup = setup_sent, .prepare = prepare_sent, .operate = drop,
      .verify = verify_gone},
     {.name = "ask for the next", .setup = setup_automatic, .prepare = prepare_take_two,
