@@ -17,7 +17,7 @@
 enum mpl_rank {
   MPL_RANK_CLEANUP = 10, /* a dead process's slot, by its recoverer */
   MPL_RANK_GRAVE = 20,   /* objects that nobody refers to any more */
-  MPL_RANK_STRUCTURE = 30, /* structures of ds/, one at a time */
+  MPL_RANK_STRUCTURE = 30, /* structures of ds/; a dict's locks go up to 38 */
   MPL_RANK_TABLE = 50,   /* the process table */
   MPL_RANK_OBJECT = 60,  /* the object table and all references */
   MPL_RANK_HEAP = 70,
