@@ -118,15 +118,8 @@ describe("progress", function()
     ]], { shell = function(command)
       return "exec script -qec 'exec " .. command:gsub("'", "") .. "' /dev/null"
     end })
-    local pid = run:pid()
     run:wait_for "bar +%d"
-    local child
-    for _ = 1, 3000 do
-      local pipe <close> = io.popen("ps -o pid= --ppid " .. pid)
-      child = tonumber(pipe:read "a")
-      if child then break end
-    end
-    run:signal("INT", child)
+    run:signal("INT", run:child()) -- behind `script`
     local r = run:finish()
     assert.matches("\n[^\r\n]*interrupted!", r.stdout)
     assert.is_nil(r.stdout:match "bar[^\n]*interrupted!")

@@ -113,6 +113,17 @@ function Run:pid()
   return tonumber(pid)
 end
 
+-- Pid of the program's first child, once there is one.
+function Run:child()
+  local pid = self:pid()
+  local path, child = ("/proc/%d/task/%d/children"):format(pid, pid), nil
+  assert(poll(PATIENCE, function()
+    child = read_file(path):match "^%d+"
+    return child
+  end), "the program has no child")
+  return tonumber(child)
+end
+
 -- Waits until stdout matches the pattern; returns the match's captures.
 function Run:wait_for(pattern)
   local found
