@@ -300,10 +300,10 @@ static struct mpl_child *hold(uint64_t n) {
    whoever notices it says so. */
 static void waking(void) {
   struct mpl_child *getter, *joiner;
+  struct world_sleeper sleeper;
   uint64_t number = 0;
   begin_joinable();
   takers_put(queue, number);
-  struct mpl_ec *deaths = &mpl_super()->died;
   takers_bereave(queue, 1, false);
   getter = world_start(take_one, &number);
   joiner = world_start(wait_for_all, NULL);
@@ -314,9 +314,9 @@ static void waking(void) {
   joiner = world_start(wait_for_all, NULL);
   world_until_asleep(getter->ident, &queue->not_empty);
   world_until_asleep(joiner->ident, &queue->all_finished);
-  uint32_t armed = mpl_ec_arm(deaths);
+  world_sleep_on(&mpl_super()->died, &sleeper);
   CHECK(kill(taker->pid, SIGKILL) == 0 && world_join(taker) == -SIGKILL);
-  CHECK((mpl_load32_acq(&deaths->word) | 1u) != armed);
+  CHECK(world_woken(&sleeper));
   CHECK(world_join(getter) == 0 && world_join(joiner) == 0);
   end();
 }

@@ -19,7 +19,7 @@ static struct {
   mpl_off message;
   const char *before, *after; /* of what is swept */
   uint64_t writes;
-  uint32_t armed;
+  struct world_sleeper sleeper;
 } s;
 
 static void prepare_letter(void) {
@@ -66,7 +66,7 @@ static void scene(const char *before, const char *after) {
   s.before = before;
   s.after = after;
   s.writes = mpl_list_writes(s.list);
-  s.armed = mpl_ec_arm(&s.list->changed);
+  world_sleep_on(&s.list->changed, &s.sleeper);
 }
 
 static char letter_of(const struct mpl_list_image *image) {
@@ -115,7 +115,7 @@ static void verify(bool finished) {
   CHECK(changed || !finished);
   CHECK(is(s.list, changed ? s.after : s.before));
   if (changed) CHECK(mpl_list_writes(s.list) == s.writes + 1);
-  if (changed) CHECK((mpl_load32_acq(&s.list->changed.word) | 1u) != s.armed);
+  if (changed) CHECK(world_woken(&s.sleeper));
   use(changed ? s.after : s.before);
   release();
 }
@@ -190,7 +190,7 @@ static void setup_shrink(void) {
   for (int i = 0; i < 5; i++) take_at(-1);
   s.before = "axbc";
   s.writes = mpl_list_writes(s.list);
-  s.armed = mpl_ec_arm(&s.list->changed);
+  world_sleep_on(&s.list->changed, &s.sleeper);
 }
 
 static void take_shrink(void) { CHECK(take_at(1) == 'x'); }

@@ -6,20 +6,10 @@
 
 static struct {
   uint64_t id;
-  uint32_t armed;
+  struct world_sleeper sleeper;
   uint64_t lock; /* of the dead one */
   uint64_t dead;
 } s;
-
-/* Somebody may be asleep on the event count from now on ... */
-static void arm(struct mpl_ec *ec) {
-  s.armed = mpl_ec_arm(ec);
-}
-
-/* ... and would have been woken since. */
-static bool woken(struct mpl_ec *ec) {
-  return (mpl_load32_acq(&ec->word) | 1u) != s.armed;
-}
 
 static void new_lock(void) {
   CHECK(mpl_lock_new(&s.id) == MPL_OK);
@@ -79,7 +69,7 @@ static void verify_abandoned(bool finished) {
 static void setup_held(void) {
   new_lock();
   acquire();
-  arm(&world_lock(s.id)->released);
+  world_sleep_on(&world_lock(s.id)->released, &s.sleeper);
 }
 
 static void acquire_in_vain(void) {
@@ -94,7 +84,7 @@ static void verify_held(bool finished) {
 
 static void prepare_held(void) {
   acquire();
-  arm(&world_lock(s.id)->released);
+  world_sleep_on(&world_lock(s.id)->released, &s.sleeper);
 }
 
 static void unlock(void) {
@@ -113,7 +103,7 @@ static void verify_unlocked(bool finished) {
 static void verify_unlocked_for(bool finished) {
   struct mpl_lock *lock = world_lock(s.id);
   bool done = mpl_lock_info_of(lock).holder == 0;
-  CHECK(done ? woken(&lock->released) : !finished);
+  CHECK(done ? world_woken(&s.sleeper) : !finished);
   if (done) CHECK(world_acquire(lock, world_deadline()) == MPL_OK);
   CHECK(mpl_lock_release(lock) == MPL_OK);
   release_lock();
@@ -121,7 +111,7 @@ static void verify_unlocked_for(bool finished) {
 
 static void setup_event(void) {
   CHECK(mpl_event_new(&s.id) == MPL_OK);
-  arm(&world_event(s.id)->changed);
+  world_sleep_on(&world_event(s.id)->changed, &s.sleeper);
 }
 
 static void set_event(void) {
@@ -148,7 +138,7 @@ static void use_event(void) {
 
 static void verify_event(bool finished) {
   struct mpl_event *event = world_event(s.id);
-  CHECK(mpl_event_is_set(event) ? woken(&event->changed) : !finished);
+  CHECK(mpl_event_is_set(event) ? world_woken(&s.sleeper) : !finished);
   use_event();
 }
 
@@ -279,7 +269,7 @@ static void die_rich(void) {
 
 static void setup_dead(void) {
   CHECK(mpl_queue_new(0, &s.id) == MPL_OK);
-  arm(&world_queue(s.id)->not_empty);
+  world_sleep_on(&world_queue(s.id)->not_empty, &s.sleeper);
   s.dead = lose(die_rich);
 }
 

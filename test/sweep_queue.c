@@ -7,7 +7,7 @@ static struct {
   uint64_t id;
   struct mpl_queue *queue;
   mpl_off message;
-  uint32_t armed, armed_too;
+  struct world_sleeper sleeper, other_sleeper;
 } s;
 
 #define SEGMENT 62 /* numbers that fill a first segment of 1024 bytes, a NEXT counted */
@@ -16,25 +16,6 @@ static struct {
 #define LETTERS 2
 
 static struct world_batch got;
-
-/* Somebody may be asleep on the event count from now on ... */
-static void arm(struct mpl_ec *ec) {
-  s.armed = mpl_ec_arm(ec);
-}
-
-/* ... and would have been woken since. */
-static bool woken(struct mpl_ec *ec) {
-  return (mpl_load32_acq(&ec->word) | 1u) != s.armed;
-}
-
-/* The same for a second one. */
-static void arm_too(struct mpl_ec *ec) {
-  s.armed_too = mpl_ec_arm(ec);
-}
-
-static bool woken_too(struct mpl_ec *ec) {
-  return (mpl_load32_acq(&ec->word) | 1u) != s.armed_too;
-}
 
 static void make(uint64_t maxsize) {
   CHECK(mpl_queue_new(maxsize, &s.id) == MPL_OK);
@@ -73,7 +54,7 @@ static void get_letter(void) {
 
 static void setup_queue(void) {
   make(0);
-  arm(&s.queue->not_empty);
+  world_sleep_on(&s.queue->not_empty, &s.sleeper);
 }
 
 /* The numbers first, first + 1, ... stand in the queue; nothing else. Then it is used once more. */
@@ -93,14 +74,14 @@ static void put_number(void) {
 static void verify_put(bool finished) {
   uint64_t n = mpl_queue_size(s.queue);
   CHECK(n <= 1 && (n == 1 || !finished));
-  CHECK(n == 0 || woken(&s.queue->not_empty));
+  CHECK(n == 0 || world_woken(&s.sleeper));
   expect_numbers(0, n);
 }
 
 static void setup_segment_full(void) {
   make(0);
   put_numbers(SEGMENT);
-  arm(&s.queue->not_empty);
+  world_sleep_on(&s.queue->not_empty, &s.sleeper);
 }
 
 static void put_beyond(void) {
@@ -110,7 +91,7 @@ static void put_beyond(void) {
 static void verify_put_beyond(bool finished) {
   uint64_t n = mpl_queue_size(s.queue);
   CHECK(n == SEGMENT || n == SEGMENT + 1);
-  CHECK(n == SEGMENT + 1 ? woken(&s.queue->not_empty) : !finished);
+  CHECK(n == SEGMENT + 1 ? world_woken(&s.sleeper) : !finished);
   expect_numbers(0, n);
 }
 
@@ -130,13 +111,13 @@ static void put_many(void) {
 static void setup_segment_nearly_full(void) {
   make(0);
   put_numbers(SEGMENT - 2);
-  arm(&s.queue->not_empty);
+  world_sleep_on(&s.queue->not_empty, &s.sleeper);
 }
 
 static void verify_put_many(bool finished) {
   uint64_t n = mpl_queue_size(s.queue); /* any number of them may stand there, the first ones */
   CHECK(n >= SEGMENT - 2 && n <= SEGMENT - 2 + SOME && (n == SEGMENT - 2 + SOME || !finished));
-  CHECK(n == SEGMENT - 2 || woken(&s.queue->not_empty));
+  CHECK(n == SEGMENT - 2 || world_woken(&s.sleeper));
   expect_numbers(0, n);
 }
 
@@ -152,7 +133,7 @@ static void verify_message(bool finished) {
   uint64_t n = mpl_queue_size(s.queue);
   CHECK(n <= 1 && (n == 1 || !finished));
   if (n == 1) {
-    CHECK(woken(&s.queue->not_empty));
+    CHECK(world_woken(&s.sleeper));
     get_letter();
     drop_message();
   }
@@ -163,7 +144,7 @@ static void verify_message(bool finished) {
 static void verify_beside(bool finished) {
   uint64_t n = mpl_queue_size(s.queue), first = world_get_number(s.queue);
   CHECK(first <= 1 && first + n <= SEGMENT + 1 && first + n >= SEGMENT);
-  CHECK(first + n == SEGMENT + 1 ? woken(&s.queue->not_empty) : !finished);
+  CHECK(first + n == SEGMENT + 1 ? world_woken(&s.sleeper) : !finished);
   expect_numbers(first + 1, n - 1);
 }
 
@@ -183,7 +164,7 @@ static void put_letters(void) {
 
 static void verify_letters(bool finished) {
   uint64_t n = mpl_queue_size(s.queue);
-  CHECK((n == LETTERS && woken(&s.queue->not_empty)) || (n == 0 && !finished));
+  CHECK((n == LETTERS && world_woken(&s.sleeper)) || (n == 0 && !finished));
   for (uint64_t i = 0; i < n; i++) {
     get_letter();
     drop_message();
@@ -198,8 +179,8 @@ static void verify_letters(bool finished) {
 static void setup_numbers(void) {
   make(FULL);
   put_numbers(FULL);
-  arm(&s.queue->not_full);
-  arm_too(&s.queue->not_empty);
+  world_sleep_on(&s.queue->not_full, &s.sleeper);
+  world_sleep_on(&s.queue->not_empty, &s.other_sleeper);
 }
 
 static void get_one(void) {
@@ -208,7 +189,7 @@ static void get_one(void) {
 
 static void verify_get_one(bool finished) {
   uint64_t n = mpl_queue_size(s.queue);
-  CHECK((n == FULL && !finished) || (n == FULL - 1 && woken(&s.queue->not_full)));
+  CHECK((n == FULL && !finished) || (n == FULL - 1 && world_woken(&s.sleeper)));
   expect_numbers(FULL - n, n);
 }
 
@@ -218,14 +199,14 @@ static void get_many(void) {
 
 static void verify_get_many(bool finished) {
   uint64_t n = mpl_queue_size(s.queue);
-  CHECK((n == FULL && !finished) || (n == FULL - MPL_QUEUE_BATCH && woken(&s.queue->not_full)));
+  CHECK((n == FULL && !finished) || (n == FULL - MPL_QUEUE_BATCH && world_woken(&s.sleeper)));
   expect_numbers(FULL - n, n);
 }
 
 static void setup_segment_left(void) {
   setup_numbers();
   for (uint64_t i = 0; i < SEGMENT; i++) CHECK(world_get_number(s.queue) == i);
-  arm(&s.queue->not_full);
+  world_sleep_on(&s.queue->not_full, &s.sleeper);
 }
 
 static void get_next_segment(void) {
@@ -235,7 +216,7 @@ static void get_next_segment(void) {
 static void verify_next_segment(bool finished) {
   uint64_t n = mpl_queue_size(s.queue);
   CHECK((n == FULL - SEGMENT && !finished) ||
-        (n == FULL - SEGMENT - 1 && woken(&s.queue->not_full)));
+        (n == FULL - SEGMENT - 1 && world_woken(&s.sleeper)));
   expect_numbers(FULL - n, n);
 }
 
@@ -243,7 +224,7 @@ static void setup_letters(void) {
   make(LETTERS);
   prepare_letters();
   put_letters();
-  arm(&s.queue->not_full);
+  world_sleep_on(&s.queue->not_full, &s.sleeper);
 }
 
 static void get_letters(void) {
@@ -252,7 +233,7 @@ static void get_letters(void) {
 
 static void verify_get_letters(bool finished) {
   uint64_t n = mpl_queue_size(s.queue);
-  CHECK((n == LETTERS && !finished) || (n == 0 && woken(&s.queue->not_full)));
+  CHECK((n == LETTERS && !finished) || (n == 0 && world_woken(&s.sleeper)));
   for (uint64_t i = 0; i < n; i++) {
     get_letter();
     drop_message();
@@ -298,7 +279,7 @@ static void verify_get_message(bool finished) {
 
 static void setup_unget(void) {
   setup_message();
-  arm(&s.queue->not_empty);
+  world_sleep_on(&s.queue->not_empty, &s.sleeper);
 }
 
 static void prepare_unget(void) {
@@ -311,7 +292,7 @@ static void unget(void) {
 
 static void verify_unget(bool finished) {
   uint64_t n = mpl_queue_size(s.queue);
-  CHECK((n == 0 && !finished) || (n == 1 && woken(&s.queue->not_empty)));
+  CHECK((n == 0 && !finished) || (n == 1 && world_woken(&s.sleeper)));
   if (n == 1) get_message();
   expect_numbers(0, 0);
 }
@@ -331,7 +312,7 @@ static void shut_now(void) {
 static void verify_shut(bool finished) {
   uint64_t number = 7;
   bool closed = mpl_load64_rlx(&s.queue->state) != MPL_QUEUE_OPEN;
-  CHECK(closed ? woken(&s.queue->not_full) && woken_too(&s.queue->not_empty) : !finished);
+  CHECK(closed ? world_woken(&s.sleeper) && world_woken(&s.other_sleeper) : !finished);
   CHECK(mpl_queue_size(s.queue) == FULL);
   for (uint64_t i = 0; i < FULL; i++) CHECK(world_get_number(s.queue) == i);
   CHECK(world_put(s.queue, &number, sizeof number, 0) == (closed ? MPL_CLOSED : MPL_OK));
@@ -343,13 +324,13 @@ static void setup_mixed(void) {
   make(0);
   put_numbers(1);
   CHECK(world_put_message(s.queue, world_letter(1)) == MPL_OK);
-  arm(&s.queue->not_empty);
-  arm_too(&s.queue->not_full);
+  world_sleep_on(&s.queue->not_empty, &s.sleeper);
+  world_sleep_on(&s.queue->not_full, &s.other_sleeper);
 }
 
 static void verify_shut_now(bool finished) {
   bool closed = mpl_load64_rlx(&s.queue->state) != MPL_QUEUE_OPEN;
-  CHECK(closed ? woken(&s.queue->not_empty) && woken_too(&s.queue->not_full) : !finished);
+  CHECK(closed ? world_woken(&s.sleeper) && world_woken(&s.other_sleeper) : !finished);
   CHECK(mpl_queue_size(s.queue) == (closed ? 0 : 2));
   CHECK(closed == (world_get(s.queue, 1, &got, 0) == MPL_CLOSED));
   release_queue();

@@ -18,7 +18,7 @@ static struct {
   uint64_t lock; /* to which all items refer but the first, which has one of its own */
   uint64_t letters; /* a queue with a message that refers to the first one */
   mpl_off taken[2];
-  uint32_t armed;
+  struct world_sleeper sleeper;
 } s;
 
 static void new_queue(uint64_t kind) {
@@ -29,14 +29,6 @@ static void new_queue(uint64_t kind) {
 static void release(void) {
   mpl_reflist_release(s.id);
   mpl_reflist_release(s.lock);
-}
-
-static void arm(struct mpl_ec *ec) {
-  s.armed = mpl_ec_arm(ec);
-}
-
-static bool woken(struct mpl_ec *ec) {
-  return (mpl_load32_acq(&ec->word) | 1u) != s.armed;
 }
 
 static void setup_kind(uint64_t kind) {
@@ -95,11 +87,11 @@ static void setup_last(void) {
     takers_take_number(s.queue, i, 1);
     task_done();
   }
-  arm(&s.queue->all_finished);
+  world_sleep_on(&s.queue->all_finished, &s.sleeper);
 }
 
 static void verify_last(bool finished) {
-  CHECK(takers_unfinished(s.queue) == 0 ? woken(&s.queue->all_finished) : !finished);
+  CHECK(takers_unfinished(s.queue) == 0 ? world_woken(&s.sleeper) : !finished);
   drain(ITEMS - takers_unfinished(s.queue));
 }
 
@@ -120,18 +112,18 @@ static void verify_other_finished(bool finished) {
 static void setup_bereaved(void) {
   setup_items();
   takers_bereave(s.queue, LOST, true);
-  arm(&s.queue->not_empty);
+  world_sleep_on(&s.queue->not_empty, &s.sleeper);
 }
 
 static void setup_all_bereaved(void) {
   setup_items();
   takers_bereave(s.queue, ITEMS, false);
-  arm(&s.queue->not_empty);
+  world_sleep_on(&s.queue->not_empty, &s.sleeper);
 }
 
 static void verify_requeued(bool finished) {
   (void)finished;
-  if (mpl_load64_rlx(&s.queue->front_count) > 0) CHECK(woken(&s.queue->not_empty));
+  if (mpl_load64_rlx(&s.queue->front_count) > 0) CHECK(world_woken(&s.sleeper));
   drain(0);
 }
 
@@ -158,12 +150,12 @@ static void verify_dropped(bool finished) {
 static void setup_all_dropped(void) {
   setup_kind(MPL_QUEUE_JOINABLE);
   takers_bereave(s.queue, ITEMS, true);
-  arm(&s.queue->all_finished);
+  world_sleep_on(&s.queue->all_finished, &s.sleeper);
 }
 
 static void verify_all_dropped(bool finished) {
   (void)finished;
-  if (takers_unfinished(s.queue) == 0) CHECK(woken(&s.queue->all_finished));
+  if (takers_unfinished(s.queue) == 0) CHECK(world_woken(&s.sleeper));
   CHECK(takers_join(s.queue, 0) == MPL_OK);
   drain(ITEMS);
 }

@@ -19,16 +19,8 @@ static struct {
   struct mpl_chunk *chunk;
   uint64_t letters; /* a queue with a message that refers to the ledger */
   mpl_off taken;
-  uint32_t armed;
+  struct world_sleeper sleeper;
 } s;
-
-static void arm(struct mpl_ec *ec) {
-  s.armed = mpl_ec_arm(ec);
-}
-
-static bool woken(struct mpl_ec *ec) {
-  return (mpl_load32_acq(&ec->word) | 1u) != s.armed;
-}
 
 /*
 ** Scenes
@@ -36,7 +28,7 @@ static bool woken(struct mpl_ec *ec) {
 
 static void setup_empty(void) {
   pool_make(&s.it, WORKERS);
-  arm(&s.it.ledger->work);
+  world_sleep_on(&s.it.ledger->work, &s.sleeper);
 }
 
 /* Two chunks in the queue, of which the second has its arguments in a message. */
@@ -109,7 +101,7 @@ static void put_apart(void) {
 
 static void verify_put(bool finished) {
   uint64_t n = pool_count(&s.it.ledger->queued);
-  CHECK(n == 1 ? woken(&s.it.ledger->work) : !finished);
+  CHECK(n == 1 ? world_woken(&s.sleeper) : !finished);
   finish(n, 0);
 }
 
@@ -181,7 +173,7 @@ static void die_in_task(void *arg) {
 static void bereave(void (*die)(void *arg), uint64_t retries) {
   queue_two(retries);
   CHECK(world_join(world_start(die, NULL)) == -SIGKILL);
-  arm(&s.it.ledger->work);
+  world_sleep_on(&s.it.ledger->work, &s.sleeper);
 }
 
 static void setup_bereaved(void) {
@@ -202,7 +194,7 @@ static void die_in_last_task(void *arg) {
 static void setup_bereaved_last(void) {
   bereave(die_in_last_task, 0);
   mpl_store64_rlx(&s.it.ledger->wanted, 1);
-  arm(&s.it.ledger->ready);
+  world_sleep_on(&s.it.ledger->ready, &s.sleeper);
 }
 
 static void lose(void) {
@@ -210,28 +202,30 @@ static void lose(void) {
 }
 
 /* The dead worker is said to be lost or not: the entry, the chunk and the lists say the same. */
-static void verify_entry(struct mpl_tasks_list *list, struct mpl_ec *ec, bool finished) {
+static void verify_entry(struct mpl_tasks_list *list, bool finished) {
   struct mpl_tasks_worker *entry = &s.it.ledger->worker[VICTIM];
   bool gone = mpl_load64_rlx(&entry->ident) == 0;
   mpl_off chunk = mpl_load64_rlx(gone ? &list->first : &entry->chunk);
   struct mpl_chunk *c = mpl_chunk_at(chunk);
-  CHECK(gone ? woken(ec) && mpl_load64_rlx(&entry->chunk) == 0 : !finished && chunk != 0);
+  CHECK(gone || !finished);
+  if (gone) CHECK(world_woken(&s.sleeper) && mpl_load64_rlx(&entry->chunk) == 0);
+  CHECK(chunk != 0);
   CHECK((uint32_t)mpl_load64_rlx(&c->attempt) == gone);
   CHECK(mpl_load64_rlx(&c->begun) - mpl_chunk_done(c) == (gone ? 0 : 1));
 }
 
 static void verify_lost(bool finished) {
-  verify_entry(&s.it.ledger->queued, &s.it.ledger->work, finished);
+  verify_entry(&s.it.ledger->queued, finished);
   finish(2, 1);
 }
 
 static void verify_again(bool finished) {
-  verify_entry(&s.it.ledger->queued, &s.it.ledger->work, finished);
+  verify_entry(&s.it.ledger->queued, finished);
   finish(2, 0);
 }
 
 static void verify_lost_last(bool finished) {
-  verify_entry(&s.it.ledger->finished, &s.it.ledger->ready, finished);
+  verify_entry(&s.it.ledger->finished, finished);
   finish(2, 1);
 }
 
@@ -269,12 +263,12 @@ static void close_it(void) {
 
 static void setup_close(void) {
   setup_queued();
-  arm(&s.it.ledger->work);
+  world_sleep_on(&s.it.ledger->work, &s.sleeper);
 }
 
 static void verify_closed(bool finished) {
   bool closed = mpl_load64_rlx(&s.it.ledger->closed) != 0;
-  CHECK(closed ? woken(&s.it.ledger->work) : !finished);
+  CHECK(closed ? world_woken(&s.sleeper) : !finished);
   finish(2, 0);
 }
 
@@ -297,11 +291,11 @@ static void prepare_some_done(void) {
 static void setup_step(void) {
   setup_queued();
   mpl_store64_rlx(&s.it.ledger->wanted, 1);
-  arm(&s.it.ledger->ready);
+  world_sleep_on(&s.it.ledger->ready, &s.sleeper);
 }
 
 static void verify_step(bool finished) {
-  if (pool_count(&s.it.ledger->finished) == 1) CHECK(woken(&s.it.ledger->ready));
+  if (pool_count(&s.it.ledger->finished) == 1) CHECK(world_woken(&s.sleeper));
   else CHECK(!finished);
   finish(2, 0);
 }

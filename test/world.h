@@ -155,6 +155,21 @@ static inline void world_until_asleep(uint64_t ident, struct mpl_ec *ec) {
   }
 }
 
+/* Somebody who is asleep on an event count, whoever says so. */
+struct world_sleeper {
+  struct mpl_ec *ec;
+  uint32_t armed;
+};
+
+static inline void world_sleep_on(struct mpl_ec *ec, struct world_sleeper *sleeper) {
+  *sleeper = (struct world_sleeper){ec, mpl_ec_arm(ec)};
+}
+
+/* Whether a sleeper would be awake by now. */
+static inline bool world_woken(const struct world_sleeper *sleeper) {
+  return (mpl_load32_acq(&sleeper->ec->word) | MPL_EC_ASLEEP) != sleeper->armed;
+}
+
 /* One step of waiting that goes on when a child has ended. */
 static inline enum mpl_status world_step(struct mpl_wait *w, int64_t deadline) {
   enum mpl_status s = mpl_wait_step(w, deadline);
