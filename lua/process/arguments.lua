@@ -90,6 +90,23 @@ local function parameter_list(names, vararg)
   return "(" .. list .. (vararg and (#names > 0 and ", ..." or "...") or "") .. ")"
 end
 
+-- The names of the parameters that a caller of the target gives, and whether `...` follows; nil for
+-- a C function.
+local function parameters_of(target)
+  if type(target) == "function" then
+    return core.parameters(target)
+  end
+  local f = getmetatable(target).__call
+  if type(f) ~= "function" then
+    return nil
+  end
+  local names, vararg = core.parameters(f)
+  if names then
+    table.remove(names, 1) -- the target itself
+  end
+  return names, vararg
+end
+
 -- bind(target, args, kwargs[, level]): puts kwargs among the positional arguments, by the names of
 -- the target's parameters. Returns the arguments as table.pack does. Raises at `level`, as error
 -- has it; 3 without it.
@@ -99,19 +116,9 @@ function arguments.bind(target, args, kwargs, level)
   if next(kwargs) == nil then
     return bound
   end
-  local f, skip = target, 0
-  if type(target) ~= "function" then
-    f, skip = getmetatable(target).__call, 1
-  end
-  local names, vararg
-  if type(f) == "function" then
-    names, vararg = core.parameters(f)
-  end
+  local names, vararg = parameters_of(target)
   if not names then
     error("kwargs: the parameters of a C function have no names; pass them in args", level)
-  end
-  for _ = 1, skip do
-    table.remove(names, 1)
   end
   local rest = {}
   for k, v in pairs(kwargs) do
