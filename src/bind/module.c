@@ -40,21 +40,23 @@ static const luaL_Reg functions[] = {
   {NULL, NULL},
 };
 
-/* Makes the arena, the first time in a program, and the table of what is written in C. */
-int luaopen_process_core(lua_State *L) {
-  if (mpl_self == NULL) {
-    if (mpl_os_open_standard() != 0)
-      return luaL_error(L, "process: /dev/null: %s", strerror(errno));
-    if (mpl_shm_create() != MPL_OK)
-      return luaL_error(L, "process: cannot make the shared memory: %s%s", strerror(errno),
-                        errno == EINVAL ? " (is MPL_SHM_SIZE a size such as 512M?)" : "");
-    if (mpl_parcel_open() != MPL_OK) return luaL_error(L, "process: %s", strerror(errno));
-    mpl_signal_hear_interrupts();
-    mpl_signal_hear_children();
+/* Makes this process the first of a program: the arena, and what it hears. */
+static void begin_program(lua_State *L) {
+  if (mpl_os_open_standard() != 0) luaL_error(L, "process: /dev/null: %s", strerror(errno));
+  if (mpl_shm_create() != MPL_OK)
+    luaL_error(L, "process: cannot make the shared memory: %s%s", strerror(errno),
+               errno == EINVAL ? " (is MPL_SHM_SIZE a size such as 512M?)" : "");
+  if (mpl_parcel_open() != MPL_OK) luaL_error(L, "process: %s", strerror(errno));
+  mpl_signal_hear_interrupts();
+  mpl_signal_hear_children();
 #if defined(MPL_SHARED)
-    if (!mpl_fork_watch()) return luaL_error(L, "not enough memory");
+  if (!mpl_fork_watch()) luaL_error(L, "not enough memory");
 #endif
-  }
+}
+
+/* Pushes the table of what is written in C. */
+int luaopen_process_core(lua_State *L) {
+  if (mpl_self == NULL) begin_program(L);
   mpl_interrupt_open(L);
   mpl_keep_register();
   mpl_handle_open(L);
