@@ -26,7 +26,7 @@ static bool is_awaited(uint64_t id) {
 }
 
 static void drop_first(void) {
-  struct mpl_packet_tag tag;
+  struct mpl_packet_tag tag = {0};
   size_t size;
   mpl_packet_receive(depot[1], &tag, sizeof tag, &size);
 }
