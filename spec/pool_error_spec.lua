@@ -116,3 +116,49 @@ describe("an error that no function of the task raised", function()
       .. "task's function$", out.text)
   end)
 end)
+
+describe("memory that is lacking while a result is taken over", function()
+  local out = support.fixture [[
+    local callbacks = require "process.callbacks"
+    local AsyncResult = require "process.result".AsyncResult
+    local pool <close> = process.Pool(2)
+    -- The n-th call of t[key] raises what Lua does then.
+    local function lacks(t, key, n)
+      local f = t[key]
+      t[key] = function(...)
+        n = n - 1
+        if n > 0 then return f(...) end
+        t[key] = f
+        error("not enough memory", 0)
+      end
+    end
+    lacks(AsyncResult, "store", 1)
+    local r = pool:apply_async(math.abs, { -1 })
+    report("apply", try(r.get, r), r:get())
+    lacks(AsyncResult, "store", 2)
+    r = pool:map_async(math.abs, { -1, -2, -3 }, 1)
+    report("map", try(r.get, r), table.concat(r:get(), " "))
+    lacks(callbacks, "queue", 1)
+    local called = 0
+    r = pool:map_async(math.abs, { -1, -2, -3 }, { chunksize = 1, callback = function()
+      called = called + 1
+    end })
+    report("end", try(r.get, r), table.concat(r:get(), " "), called)
+    local iterator = pool:imap_unordered(math.abs, { -1, -2, -3 })
+    lacks(getmetatable(iterator.feed), "store", 1)
+    local text, sum = try(iterator.next, iterator), 0
+    for _, v in iterator do sum = sum + v end
+    report("imap", text, sum)
+    pool:close()
+    pool:join()
+    report("join", pool:stats().outstanding)
+  ]]
+
+  it("is an error of who waits, and the result is there afterwards", function()
+    assert.equal("not enough memory 1", out.apply)
+    assert.equal("not enough memory 1 2 3", out.map)
+    assert.equal("not enough memory 1 2 3 1", out["end"])
+    assert.equal("not enough memory 6", out.imap)
+    assert.equal("0", out.join)
+  end)
+end)

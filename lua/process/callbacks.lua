@@ -57,14 +57,14 @@ function callbacks.queue(pool, call)
   if call.failure then
     f = call.error_callback
   end
-  call.callback, call.error_callback = nil, nil
   if f then
     local queue = pool.callbacks
+    queue[queue.last + 1] = { f, call }
     queue.last = queue.last + 1
-    queue[queue.last] = { f, call }
   else
     settle(pool)
   end
+  call.callback, call.error_callback = nil, nil
 end
 
 local function report(message)

@@ -206,8 +206,8 @@ local function new_map(self, name, method, xs, options)
     list, n = read_all(list)
     check_running(self, method, 4) -- the iterator may have ended the pool
   end
-  local call = setmetatable({ pool = self, name = name, total = n, input = list,
-    values = { n = n }, chunksize = options.chunksize, callback = options.callback,
+  local call = setmetatable({ pool = self, name = name, total = n, done = 0, is_ready = false,
+    input = list, values = { n = n }, chunksize = options.chunksize, callback = options.callback,
     error_callback = options.error_callback, timeout = options.timeout,
     retries = options.retries }, AsyncResult)
   call.progress = options.progress and progress.new(options.progress) or nil

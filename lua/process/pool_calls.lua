@@ -83,13 +83,13 @@ local function take_job(pool, call, f, is_brief)
   end
 end
 
--- The call needs its function no more.
+-- The call needs its function no more. May lack memory: then nothing has happened.
 local function release_job(pool, call)
   local job, kept = call.job, pool.kept_jobs
-  call.job = nil
   if job == nil or call.is_borrower or pool.ledger == nil then
     return
   elseif kept[job] then
+    call.job = nil
     pool.ledger:drop_job(job)
     return
   end
@@ -98,12 +98,14 @@ local function release_job(pool, call)
     place = place % KEPT_JOBS + 1 -- a brief call may be about to use it: this may be a finalizer
   end
   local oldest = kept[-place]
+  kept[-place] = oldest or false -- makes its place
+  kept[job] = true
+  kept[-place], call.job = job, nil
+  pool.next_kept = place % KEPT_JOBS + 1
   if oldest then
     kept[oldest] = nil
     pool.ledger:drop_job(oldest)
   end
-  kept[job], kept[-place] = true, job
-  pool.next_kept = place % KEPT_JOBS + 1
 end
 
 --------------------------------------------------------------------------------
@@ -143,12 +145,10 @@ function calls.begin(pool, call, f, is_brief)
 end
 
 -- A call is over: all its tasks have finished, or `failure` says why they will not.
--- (An iterator's tasks fail one by one: its call as a whole does not.)
+-- (An iterator's tasks fail one by one: its call as a whole does not.) Whatever needs memory comes
+-- first, and may be done again.
 local function finish(pool, call, failure)
-  pool.calls[call.tag] = nil
-  pool.outstanding = pool.outstanding - 1
   call.failure = failure
-  call.is_ready = true
   release_job(pool, call)
   if call.callback or call.error_callback then
     callbacks.queue(pool, call)
@@ -156,6 +156,12 @@ local function finish(pool, call, failure)
   if call.progress then
     call.progress:finish()
   end
+  if call.is_ready then
+    return -- a finalizer was here meanwhile
+  end
+  call.is_ready = true
+  pool.calls[call.tag] = nil
+  pool.outstanding = pool.outstanding - 1
   if pool.outstanding == 0 and next(pool.dead) then
     pool.dead = {}
   end
@@ -268,8 +274,10 @@ local function note_errors(pool, call, first, found)
     if call.name ~= "apply" then
       err.index = index
     end
+    if known[index] == nil then
+      call.failed = call.failed + 1
+    end
     known[index] = err
-    call.failed = call.failed + 1
     if not call.first_error or index < call.first_error then
       call.first_error = index
     end
@@ -277,18 +285,22 @@ local function note_errors(pool, call, first, found)
 end
 
 -- deliver(pool, tag, first, values, found, is_plain): a chunk has finished; see Tasks:collect.
--- Returns the progress that is to be told, if there is one.
+-- Returns the progress that is to be told, if there is one. If memory is lacking it is called again
+-- with the same: as long as a task of the call is missing nothing of this chunk was stored, else
+-- all of it.
 function calls.deliver(pool, tag, first, values, found, is_plain)
   local call = pool.calls[tag]
   if not call then
     return -- abandoned
   end
-  if found then
-    note_errors(pool, call, first, found)
-  end
-  call.done = call.done + call:store(first, values, is_plain)
-  if call.progress then
-    call.progress:update(call.done, call.total, call.failed)
+  if call.done ~= call.total then
+    if found then
+      note_errors(pool, call, first, found)
+    end
+    if call.progress then
+      call.progress:update(call.done + (is_plain and 1 or values.n), call.total, call.failed)
+    end
+    call.done = call.done + call:store(first, values, is_plain)
   end
   finish_if_done(pool, call)
   return call.progress

@@ -33,9 +33,9 @@ local NO_CHUNK <const> = { n = 0 } -- never changed
 
 -- No more input. To be called through `whole`.
 local function end_input(feed)
-  feed.is_at_end = true
   feed.total = feed.handed
   calls.finish_if_done(feed.pool, feed)
+  feed.is_at_end = true
 end
 
 -- Reads items of an iterator's until `size` wait to be handed in, or it ends. An error of the
@@ -114,8 +114,9 @@ end
 --------------------------------------------------------------------------------
 -- Results
 
--- For process.pool_calls: takes over the results of a chunk; how many tasks they are of.
--- `is_plain`: `values` is the value of the only one.
+-- For process.pool_calls: takes over the results of a chunk; how many tasks they are of. If that
+-- raises nothing has happened that may not happen again. `is_plain`: `values` is the value of the
+-- only one.
 function Feed:store(first, values, is_plain)
   if is_plain then
     values = { values, n = 1, first = first }
@@ -125,8 +126,9 @@ function Feed:store(first, values, is_plain)
   if self.is_ordered then
     self.chunks[first] = values
   else
-    self.last_chunk = self.last_chunk + 1
-    self.chunks[self.last_chunk] = values
+    local last = self.last_chunk + 1
+    self.chunks[last] = values
+    self.last_chunk = last
   end
   return values.n
 end

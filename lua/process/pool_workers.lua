@@ -230,16 +230,14 @@ local function end_with_manager(pool)
   return false
 end
 
--- Takes one finished chunk over: true; or nil and what Tasks:collect says instead. An interrupt
--- must not come between, for what was collected is nowhere else, and a death is told once.
+-- Takes one finished chunk over, as Tasks:collect does. An interrupt must not come between, for a
+-- death is told once.
 local function take(pool, wanted, timeout)
-  local tag, first, values, found, is_plain = pool.ledger:collect(wanted, timeout)
-  if tag then
-    return true, deliver(pool, tag, first, values, found, is_plain)
-  elseif first == "child" then
+  local taken, what = pool.ledger:collect(deliver, pool, wanted, timeout)
+  if what == "child" then
     pool.is_tended = false
   end
-  return nil, first
+  return taken, what
 end
 
 -- pump(pool, wanted, timeout): takes one finished chunk over, or acts on a death. False if there

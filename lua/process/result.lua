@@ -111,8 +111,9 @@ function AsyncResult:cancel()
   return not self.is_ready and calls.cancel(pool, self)
 end
 
--- For process.pool_calls: takes over the results of a chunk; how many tasks they are of.
--- `is_plain`: `values` is the value of the only one.
+-- For process.pool_calls: takes over the results of a chunk; how many tasks they are of. If that
+-- raises nothing has happened that may not happen again. `is_plain`: `values` is the value of the
+-- only one.
 function AsyncResult:store(first, values, is_plain)
   if self.name == "apply" then
     if is_plain then
@@ -122,13 +123,14 @@ function AsyncResult:store(first, values, is_plain)
     end
     return 1
   end
-  self.unfinished = self.unfinished - 1
+  local n = 1
   if is_plain then
     self.values[first] = values
-    return 1
+  else
+    n = values.n
+    table.move(values, 1, n, first, self.values)
   end
-  local n = values.n
-  table.move(values, 1, n, first, self.values)
+  self.unfinished = self.unfinished - 1
   return n
 end
 

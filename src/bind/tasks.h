@@ -19,7 +19,7 @@ struct mpl_tasks_desk {
                                  runs what encodes this one */
   uint64_t ends; /* mpl_child_ends, as far as the script was told; 0 at first: it is told once too
                     often rather than not of a child that ended before it asked */
-  bool reading;               /* a chunk that was collected is being decoded */
+  bool reading;               /* a chunk that was collected is being decoded or delivered */
 };
 
 struct mpl_tasks *mpl_tasks_self(lua_State *L);

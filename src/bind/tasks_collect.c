@@ -1,8 +1,9 @@
 /*
 ** Tasks:collect: the results of a chunk that is finished.
 **
-** The chunk stays the ledger's until all of it is decoded: if that fails for want of memory, or for
-** an interrupt, it can be collected again.
+** The chunk stays the ledger's until all of it is decoded, and the function that is to have it has
+** returned: if one of the two fails for want of memory, or for an interrupt, it can be collected
+** again.
 */
 #include <string.h>
 
@@ -25,7 +26,8 @@ struct collect {
   bool failed;   /* there are errors among them */
 };
 
-/* Arguments of the protected function. */
+/* Arguments of the method, and of a protected function. */
+enum { DELIVER = 2, POOL, WANTED, TIMEOUT };
 enum { VALUES = 1, ERRORS, OPERATION };
 
 static void set_integer(lua_State *L, const char *key, lua_Integer n) {
@@ -150,26 +152,33 @@ static bool push_plain(lua_State *L, const struct mpl_chunk_results *results) {
   return true;
 }
 
+/* Calls a function, whose errors are raised. What runs meanwhile cannot collect. */
+static void call_reading(lua_State *L, struct collect *c, int nargs, int nresults) {
+  c->desk->reading = true;
+  int status = lua_pcall(L, nargs, nresults, 0);
+  c->desk->reading = false;
+  if (status != LUA_OK) lua_error(L);
+}
+
 /* Pushes the tables of values and of errors of the chunk; nil for no errors. */
 static void push_tables(lua_State *L, struct collect *c) {
   c->i = 0;
   c->failed = false;
   lua_pushcfunction(L, decode_chunk);
   lua_pushlightuserdata(L, c);
-  c->desk->reading = true;
-  int status = lua_pcall(L, 1, 2, 0);
-  c->desk->reading = false;
-  if (status != LUA_OK) lua_error(L);
+  call_reading(L, c, 1, 2);
   if (!c->failed) {
     lua_pop(L, 1);
     lua_pushnil(L);
   }
 }
 
-/* Pushes tag, first, values, errors and whether the value is plain, of the first chunk that was
-   collected, and drops it. */
+/* Delivers the first chunk that was collected, and drops it. */
 static int take_chunk(lua_State *L, struct collect *c) {
-  if (c->desk->reading) return luaL_error(L, "collect: called by what it decodes");
+  if (c->desk->reading) return luaL_error(L, "collect: called while a chunk is delivered");
+  lua_pushboolean(L, 1);
+  lua_pushvalue(L, DELIVER);
+  lua_pushvalue(L, POOL);
   lua_pushinteger(L, (lua_Integer)c->chunk->tag);
   lua_pushinteger(L, (lua_Integer)c->chunk->first);
   mpl_chunk_results_start(&c->results, c->chunk);
@@ -179,8 +188,9 @@ static int take_chunk(lua_State *L, struct collect *c) {
   else
     push_tables(L, c);
   lua_pushboolean(L, plain);
+  call_reading(L, c, 6, 1);
   mpl_tasks_collected(c->t);
-  return 5;
+  return 2;
 }
 
 static int nothing(lua_State *L, const char *word) {
@@ -217,23 +227,26 @@ static int attempt(lua_State *L, struct mpl_blocking *op) {
 }
 
 /*
-** ledger:collect([wanted[, timeout]]): waits for a chunk that is finished: its tag, the index of
-** its first task, the table of values, with their number as n, and the table of errors by their
-** position in the chunk, or nil. (Of a task of the kind "apply" the values are all its results.) An
-** error is what the worker made of it, or a table with one of the fields lost, timeout (both with
-** attempts, pid, code), cancelled, nomem, or broken, the text why the result cannot be had here.
-** Last comes true if the chunk was of one task that gave a number, a boolean or nil: then the value
-** itself stands in place of the table.
-** nil, "timeout"; nil, "child": children of this process have ended. The wait ends for less than
-** `wanted` chunks when no more are queued.
+** ledger:collect(deliver, pool[, wanted[, timeout]]): waits for a chunk that is finished, and calls
+** deliver(pool, tag, first, values, errors, plain): its tag, the index of its first task, the table
+** of values, with their number as n, and the table of errors by their position in the chunk, or
+** nil. (Of a task of the kind "apply" the values are all its results.) An error is what the worker
+** made of it, or a table with one of the fields lost, timeout (both with attempts, pid, code),
+** cancelled, nomem, or broken, the text why the result cannot be had here. `plain` is true if the
+** chunk was of one task that gave a number, a boolean or nil: then the value itself stands in place
+** of the table.
+** True and what deliver returns; if that raises the chunk is delivered again. nil, "timeout"; nil,
+** "child": children of this process have ended. The wait ends for less than `wanted` chunks when no
+** more are queued.
 */
 int mpl_tasks_method_collect(lua_State *L) {
   struct collect c = {.op = {.attempt = attempt, .timed_out = timed_out},
                       .t = mpl_tasks_self(L),
                       .desk = mpl_tasks_desk(L)};
-  lua_Integer wanted = luaL_optinteger(L, 2, 1);
-  mpl_args_end(L, 3);
+  luaL_checktype(L, DELIVER, LUA_TFUNCTION);
+  lua_Integer wanted = luaL_optinteger(L, WANTED, 1);
+  mpl_args_end(L, TIMEOUT);
   c.wanted = wanted > 0 ? (uint64_t)wanted : 1;
-  c.op.deadline = mpl_args_timeout(L, 3);
+  c.op.deadline = mpl_args_timeout(L, TIMEOUT);
   return mpl_blocking_run(L, &c.op);
 }

@@ -299,7 +299,8 @@ end, LOOSE)
 operation("collect", function(core)
   local t = tasks(core, true)
   return function()
-    local tag, first, values, errors = t:collect()
+    local _, got = t:collect(table.pack, t)
+    local _, tag, first, values, errors = table.unpack(got, 1, got.n)
     assert(tag == 7 and first == 1 and values.n == 3 and values[3][1][1] == 3 and not errors)
   end, function(e) assert(select(3, t:queued()) == (e and 1 or 0)) end
 end)
@@ -313,15 +314,16 @@ operation("serve", function(core)
     return t:serve(1, 3, capture)
   end
   return function()
-    while t:collect(1, 0) do end
+    while t:collect(nothing, t, 1, 0) do end
     t:put(job, 8, "map", { 1, "x", { 3 } }, 1, 3)
     assert(work() == "max")
-    local _, _, values, errors = t:collect(1, 0)
+    local _, got = t:collect(table.pack, t, 1, 0)
+    local values, errors = got[4], got[5]
     for i = 1, 3 do assert(values[i] and values[i][1] or errors[i]) end
     if errors then error("not enough memory: " .. tostring(select(2, next(errors)))) end
   end, function()
     while t:queued() > 0 do work() end
-    while t:collect(1, 0) do end
+    while t:collect(nothing, t, 1, 0) do end
   end
 end, LOOSE)
 
