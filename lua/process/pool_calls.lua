@@ -238,10 +238,24 @@ local function task_name(call, index)
   return call.name == "apply" and "a task of apply" or ("task %d of %s"):format(index, call.name)
 end
 
+-- The name of the worker with this pid; nil if there is none.
+local function worker_name(pool, pid)
+  for _, worker in pairs(pool.workers) do
+    if pid and worker.pid == pid then
+      return worker.name
+    end
+  end
+  return pool.dead[pid]
+end
+
 -- The RemoteError of a task, from what the ledger says.
 local function remote_error(pool, call, index, found)
+  if getmetatable(found) == errors.RemoteError then
+    return found
+  end
   local task = task_name(call, index)
-  local fields = { process = pool.dead[found.pid] or found.process, pid = found.pid }
+  local fields = { process = worker_name(pool, found.pid), pid = found.pid,
+    traceback = found.traceback }
   if found.lost then
     fields.kind = "worker lost"
     fields.value = ("worker %s (pid %s) %s in %s"):format(fields.process or "of the pool",
@@ -256,10 +270,8 @@ local function remote_error(pool, call, index, found)
     fields.kind, fields.value = "cancelled", task .. " was cancelled"
   elseif found.nomem then
     fields.value = ("out of shared memory: no room for the result of %s"):format(task)
-  elseif found.broken then
-    fields.value = ("the result of %s cannot be read: %s"):format(task, found.broken)
   else
-    return found
+    fields.value = ("the result of %s cannot be read: %s"):format(task, found.broken)
   end
   return errors.new(fields)
 end

@@ -35,27 +35,21 @@ static void set_integer(lua_State *L, const char *key, lua_Integer n) {
   lua_setfield(L, -2, key);
 }
 
-static void set_true(lua_State *L, const char *key) {
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, key);
-}
-
 /* Pushes a table that says how a task was lost: with a field of this name. */
 static void push_loss(lua_State *L, const char *key, const struct mpl_chunk_result *r) {
   struct mpl_chunk_loss loss;
-  MPL_ASSERT(r->size == sizeof loss);
+  lua_createtable(L, 0, 5);
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, key);
+  if (r->size == 0) return; /* it was never begun */
+  MPL_ASSERT(r->size >= sizeof loss);
   memcpy(&loss, r->bytes, sizeof loss);
-  lua_createtable(L, 0, 4);
-  set_true(L, key);
   set_integer(L, "attempts", (lua_Integer)loss.attempts);
-  if (loss.pid == 0) return;
   set_integer(L, "pid", (lua_Integer)loss.pid);
   set_integer(L, "code", loss.code);
-}
-
-static void push_word(lua_State *L, const char *key) {
-  lua_createtable(L, 0, 1);
-  set_true(L, key);
+  if (r->size == sizeof loss) return;
+  lua_pushlstring(L, (const char *)r->bytes + sizeof loss, r->size - sizeof loss);
+  lua_setfield(L, -2, "traceback");
 }
 
 static void push_decoded(lua_State *L, const struct mpl_chunk_result *r) {
@@ -68,8 +62,8 @@ static void push_error(lua_State *L, const struct mpl_chunk_result *r) {
     case MPL_CHUNK_ERROR: push_decoded(L, r); break;
     case MPL_CHUNK_LOST: push_loss(L, "lost", r); break;
     case MPL_CHUNK_TIMEOUT: push_loss(L, "timeout", r); break;
-    case MPL_CHUNK_NOMEM: push_word(L, "nomem"); break;
-    default: push_word(L, "cancelled"); break;
+    case MPL_CHUNK_NOMEM: push_loss(L, "nomem", r); break;
+    default: push_loss(L, "cancelled", r); break;
   }
 }
 
@@ -231,10 +225,10 @@ static int attempt(lua_State *L, struct mpl_blocking *op) {
 ** deliver(pool, tag, first, values, errors, plain): its tag, the index of its first task, the table
 ** of values, with their number as n, and the table of errors by their position in the chunk, or
 ** nil. (Of a task of the kind "apply" the values are all its results.) An error is what the worker
-** made of it, or a table with one of the fields lost, timeout (both with attempts, pid, code),
-** cancelled, nomem, or broken, the text why the result cannot be had here. `plain` is true if the
-** chunk was of one task that gave a number, a boolean or nil: then the value itself stands in place
-** of the table.
+** made of it, or a table with one of the fields lost, timeout, cancelled, nomem (with attempts,
+** pid, code, and perhaps traceback, if it was begun), or broken, the text why the result cannot be
+** had here. `plain` is true if the chunk was of one task that gave a number, a boolean or nil: then
+** the value itself stands in place of the table.
 ** True and what deliver returns; if that raises the chunk is delivered again. nil, "timeout"; nil,
 ** "child": children of this process have ended. The wait ends for less than `wanted` chunks when no
 ** more are queued.

@@ -63,10 +63,12 @@ static void push_traceback(lua_State *L) {
   lua_remove(L, -2);
 }
 
-/* Message handler of a task; its upvalue is the script's function. */
+/* Message handler of a task; its upvalue is the script's function. Of a task that was struck there
+   is no error but that, and where it was: the traceback, as text. */
 static int handle_error(lua_State *L) {
-  if (mpl_interrupt_is(L, 1) || mpl_alarm_struck() != MPL_CHUNK_NONE) return 1;
+  if (mpl_interrupt_is(L, 1)) return 1;
   push_traceback(L);
+  if (mpl_alarm_struck() != MPL_CHUNK_NONE) return 1;
   capture(L, lua_upvalueindex(1), 1);
   return 1;
 }
@@ -131,18 +133,20 @@ static bool publish_value(lua_State *L, struct serve *s, enum mpl_chunk_kind kin
   return done;
 }
 
-/* Publishes that the task has come to nothing. */
-static void publish_end(struct serve *s, enum mpl_chunk_kind kind) {
-  struct mpl_chunk_loss loss = {.attempts = 1};
-  struct mpl_piece piece = {&loss, sizeof loss};
-  mpl_chunk_publish(s->chunk, kind, &piece, 1, sizeof loss);
+/* Publishes that the task has come to nothing, and this text, if there is room for it. */
+static void publish_end(struct serve *s, enum mpl_chunk_kind kind, const char *text, size_t size) {
+  struct mpl_chunk_loss loss = {.pid = (uint32_t)mpl_os_pid(), .attempts = 1};
+  struct mpl_piece pieces[] = {{&loss, sizeof loss}, {text, size}};
+  struct mpl_codec_out out = {.pieces = pieces, .npieces = 2, .size = sizeof loss + size};
+  s->kind = kind;
+  if (publish(s, &out) != MPL_OK) mpl_chunk_publish(s->chunk, kind, pieces, 1, sizeof loss);
 }
 
 /* Publishes the error on top of the stack. */
 static void publish_error(lua_State *L, struct serve *s) {
   if (publish_value(L, s, MPL_CHUNK_ERROR)) return;
   capture_late(L); /* why it could not */
-  if (!publish_value(L, s, MPL_CHUNK_ERROR)) publish_end(s, MPL_CHUNK_NOMEM);
+  if (!publish_value(L, s, MPL_CHUNK_ERROR)) publish_end(s, MPL_CHUNK_NOMEM, "", 0);
 }
 
 static bool is_small(int type) {
@@ -158,7 +162,7 @@ static void publish_results(lua_State *L, struct serve *s, int n) {
     s->kind = MPL_CHUNK_VALUE;
     bool done = publish(s, &out) == MPL_OK;
     mpl_codec_release(&out);
-    if (!done) publish_end(s, MPL_CHUNK_NOMEM);
+    if (!done) publish_end(s, MPL_CHUNK_NOMEM, "", 0);
     return;
   }
   if (!publish_value(L, s, one ? MPL_CHUNK_VALUE : MPL_CHUNK_VALUES)) {
@@ -284,7 +288,10 @@ static void run_task(lua_State *L, struct serve *s, struct arg *arg) {
     mpl_interrupt_attend(L, NULL, NULL);
   }
   if (struck != MPL_CHUNK_NONE) {
-    publish_end(s, struck);
+    size_t size = 0;
+    bool told = status == LUA_ERRRUN && lua_type(L, -1) == LUA_TSTRING;
+    const char *traceback = told ? lua_tolstring(L, -1, &size) : "";
+    publish_end(s, struck, traceback, size);
   } else if (status == LUA_OK) {
     take_results(L, s);
   } else {

@@ -31,9 +31,9 @@ enum mpl_chunk_kind {
   MPL_CHUNK_VALUES,    /* an encoded table of all results, with their number as n */
   MPL_CHUNK_ERROR,     /* an encoded error */
   MPL_CHUNK_LOST,      /* struct mpl_chunk_loss: its worker died */
-  MPL_CHUNK_TIMEOUT,   /* the same: it took too long; pid 0 if the worker lives */
-  MPL_CHUNK_CANCELLED, /* nothing more; as all below */
-  MPL_CHUNK_NOMEM      /* there was no shared memory for the result */
+  MPL_CHUNK_TIMEOUT,   /* the same: it took too long; behind it perhaps a text, where it was */
+  MPL_CHUNK_CANCELLED, /* the same if it was begun, else nothing */
+  MPL_CHUNK_NOMEM      /* the same: there was no shared memory for the result */
 };
 #define MPL_CHUNK_KIND_BITS 3
 
