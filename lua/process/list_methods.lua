@@ -112,7 +112,7 @@ function list.sort(l, before)
   local held <close> = gate(l)
   held:take()
   local sorted, n = slice(l), writes(l)
-  table.sort(sorted, before)
+  core.call(table.sort, sorted, before)
   if writes(l) ~= n then
     error("sort: the function that compares has changed the list", 2)
   end
