@@ -103,24 +103,11 @@ local function operands(name, ...)
   return others
 end
 
-for name, change in pairs(combine) do
-  local name_update = name .. "_update"
-
-  -- union(...), intersection(...), difference(...), symmetric_difference(...): a new set.
-  set[name] = function(self, ...)
+-- The method with this name that changes the set, at once, for the elements of each argument.
+local function updating(name, change)
+  return function(self, ...)
     check_set(self, name)
     local others = operands(name, ...)
-    local result = set.copy(self)
-    for _, other in ipairs(others) do
-      change(result, other)
-    end
-    return result
-  end
-
-  -- The same, changing this set, at once.
-  set[name_update] = function(self, ...)
-    check_set(self, name_update)
-    local others = operands(name_update, ...)
     local changes <close> = changes_of(self)
     local alone = changes:begin()
     for _, other in ipairs(others) do
@@ -132,7 +119,24 @@ for name, change in pairs(combine) do
   end
 end
 
-set.update = set.union_update
+for name, change in pairs(combine) do
+  -- union(...), intersection(...), difference(...), symmetric_difference(...): a new set.
+  set[name] = function(self, ...)
+    check_set(self, name)
+    local others = operands(name, ...)
+    local result = set.copy(self)
+    for _, other in ipairs(others) do
+      change(result, other)
+    end
+    return result
+  end
+
+  -- union_update(...) and so on: the same, changing this set.
+  set[name .. "_update"] = updating(name .. "_update", change)
+end
+
+-- update(...): union_update, by the name that Python has for it.
+set.update = updating("update", combine.union)
 
 -- items(): for x in s:items(), in the order of insertion, as the set is now. The iterator needs no
 -- state, so that it can be kept, or given to a pool.
