@@ -69,8 +69,25 @@ describe("what belongs to a pool's owner", function()
       report("iterator", try(pool.apply, pool, print, { (pool:imap(math.abs, {})) }))
     ]]
     support.mentions(out.pool, "cannot send a pool, which belongs to the process that made it: at")
-    support.mentions(out.result, "cannot send a result, which belongs to", "value[1]")
-    support.mentions(out.iterator, "cannot send an iterator, which belongs to", "value[1]")
+    support.mentions(out.result, "cannot send a result, which belongs to", "at args[1]")
+    support.mentions(out.iterator, "cannot send an iterator, which belongs to", "at args[1]")
+  end)
+end)
+
+describe("a path to what cannot be sent", function()
+  it("begins at the arguments, the function or the list", function()
+    local out = support.fixture [[
+      local pool <close> = process.Pool(1)
+      local file = io.stdout
+      report("apply", try(pool.apply, pool, math.abs, { 1, { x = file } }))
+      report("async", try(pool.apply_async, pool, math.abs, { n = 1, file }))
+      report("function", try(pool.apply, pool, function() return file end))
+      report("map", try(pool.map, pool, math.abs, { 1, file }))
+    ]]
+    support.mentions(out.apply, "cannot send a file: at args[2].x")
+    support.mentions(out.async, "cannot send a file: at args[1]")
+    support.mentions(out["function"], "cannot send a file: at value<upvalue file>")
+    support.mentions(out.map, "cannot send a file: at value[2]")
   end)
 end)
 

@@ -132,8 +132,16 @@ local function put_apply(self, call, f, args)
   calls.enter(self, call, tag)
 end
 
+-- An error of put_apply's: the path to what cannot be sent begins at the arguments, if it is there.
+local function name_args(message)
+  return type(message) == "string" and message:gsub("(: at )value([%[.])", "%1args%2", 1) or message
+end
+
 local function enter_apply(self, call, f, args)
-  calls.whole(put_apply, self, call, f, args)
+  local ok, message = unbroken(put_apply, self, call, f, args)
+  if not ok then
+    error(name_args(message), 0)
+  end
 end
 
 -- A call that has not begun.
@@ -169,7 +177,7 @@ function Pool:apply_async(f, args, kwargs, options)
   local ok, message = unbroken(put_apply, self, call, called, args)
   if not ok then
     calls.abandon(self, call)
-    raise(message, 2)
+    raise(name_args(message), 2)
   end
   return call
 end
