@@ -1,4 +1,4 @@
--- Pool: tasks that take too long.
+-- Pool: tasks that take too long, and the end of the programs that tasks have started.
 
 local support = require "spec.support"
 
@@ -31,7 +31,10 @@ describe("a task's timeout", function()
     report("traceback", e.traceback)
     report("whose", e.process:match "^PoolWorker%-%d$", e.pid ~= process.getpid())
     r = pool:apply_async(function() process.sleep(60) end)
-    fx.eventually(function() return pool:stats().workers[1].index or pool:stats().workers[2].index end)
+    fx.eventually(function()
+      local w = pool:stats().workers
+      return w[1].index or w[2].index
+    end)
     process.sleep(0.01)
     r:cancel()
     report("cancelled", select(2, pcall(r.get, r)))
@@ -57,8 +60,9 @@ describe("a task's timeout", function()
     support.mentions(out.traceback, "in upvalue 'spin'", "in function <")
     assert.is_nil(out.traceback:find("serve", 1, true))
     assert.matches("^PoolWorker%-%d true$", out.whose)
-    support.mentions(out.cancelled, "a task of apply was cancelled", "remote traceback (PoolWorker-",
-      "in function 'process.sleep'")
+    support.mentions(out.cancelled, "a task of apply was cancelled",
+      "remote traceback (PoolWorker-")
+    assert.matches("%[C%]: in function 'process%.[%w.]*sleep'", out.cancelled)
   end)
   it("whatever it waits for", function()
     assert.equal("false timeout", out.asleep)
@@ -188,6 +192,35 @@ describe("the death of a worker whose task does not end", function()
   it("leaves a pool with a new worker", function()
     assert.equal("1 2", out["goes on"])
     assert.equal("1 1", out.replaced)
+  end)
+end)
+
+describe("the end of a pool whose tasks have started programs", function()
+  local out = support.fixture(PROGRAMS .. [[
+    do
+      local pool <close> = process.Pool(2)
+      for i = 1, 2 do pool:apply_async(os.execute, { two(i) }) end
+      report("run", fx.eventually(function() return sleeps(1) + sleeps(2) == 4 end))
+    end
+    report("close", gone(1), gone(2))
+    local pool = process.Pool(1)
+    pool:apply(function() fx.helper = io.popen(sleep(3)) end)
+    fx.eventually(function() return sleeps(3) == 1 end)
+    local r = pool:apply_async(function()
+      process.Pool(1):apply(os.execute, { two(4) })
+    end)
+    report("nested", fx.eventually(function() return sleeps(4) == 2 end))
+    pool:terminate()
+    report("terminate", gone(3), gone(4), kind_of(r))
+  ]])
+
+  it("kills them, too", function()
+    assert.equal("true", out.run)
+    assert.equal("true true", out.close)
+  end)
+  it("whichever task has started them, and those of a pool in a task", function()
+    assert.equal("true", out.nested)
+    assert.equal("true true terminated", out.terminate)
   end)
 end)
 

@@ -390,7 +390,7 @@ static mpl_a64 *struck, *runs;
 static void run_for_ever(void *arg) {
   struct mpl_chunk *c = take(0);
   (void)arg;
-  mpl_alarm_open();
+  mpl_alarm_open(NULL);
   mpl_chunk_begin(c);
   CHECK(mpl_alarm_start(c, mpl_os_tick()));
   mpl_store64_rel(runs, 1);
@@ -443,7 +443,7 @@ static void cancelled_while_it_runs(void) {
 static void in_time(void) {
   struct mpl_chunk c = {.count = 1, .timeout = 5 * WORLD_MS};
   world_make();
-  mpl_alarm_open();
+  mpl_alarm_open(NULL);
   int64_t patience = world_deadline();
   for (int i = 0; i < 20000; i++) { /* now and then even this is too late, on a busy machine */
     CHECK(mpl_alarm_start(&c, mpl_os_tick()));

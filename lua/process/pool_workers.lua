@@ -20,7 +20,7 @@ local HASTY_DEATHS <const> = 5
 -- Finished chunks that are worth being taken over by one who does not need them.
 local MANY <const> = 16
 
-local GRACE <const> = 2 -- seconds from SIGTERM to SIGKILL
+local GRACE <const> = 2 -- seconds from the signal to SIGKILL
 
 -- A worker as a process. It may have children though it is a daemon: a pool in a pool's task.
 local Worker = class.Process:extend("PoolWorker")
@@ -103,11 +103,15 @@ function workers.start_all(pool)
   end
 end
 
--- signal_all(pool): sends SIGTERM to all workers.
+-- signal_all(pool): tells all workers to end; nothing if they were told before. Those that serve
+-- take the programs along that they have started, and must not be disturbed in that.
 function workers.signal_all(pool)
-  for _, worker in pairs(pool.workers) do
-    if worker.pid then
-      worker:terminate()
+  for i, worker in pairs(pool.workers) do
+    if worker.pid and not worker.is_told then
+      worker.is_told = true
+      if not (pool.ledger and pool.ledger:kill(i)) then
+        worker:terminate()
+      end
     end
   end
 end
@@ -142,6 +146,7 @@ end
 -- The pool cannot go on: all calls fail with this error, and so will all later ones.
 local function break_down(pool, failure, state)
   calls.whole(function()
+    workers.signal_all(pool)
     pool.failure, pool.state, pool.ledger = failure, state, nil
     calls.fail_all(pool, function() return failure end)
   end)

@@ -140,11 +140,12 @@ static int tasks_lost(lua_State *L) {
   return 1;
 }
 
-/* Tells a worker that its task was cancelled. A pid is its own as long as it was not reaped,
-   which is for the caller, its parent, to do; its slot is cleaned up then. */
-static void signal_worker(const struct mpl_tasks_worker *w) {
-  if (!mpl_slot_ident_lives(mpl_load64_rlx(&w->ident))) return;
-  kill((pid_t)mpl_load64_rlx(&w->pid), MPL_ALARM_SIGNAL);
+/* Tells a worker that its task was cancelled, or that it is to die. A pid is its own as long as it
+   was not reaped, which is for the caller, its parent, to do; its slot is cleaned up then. Whether
+   there is one that serves. */
+static bool signal_worker(const struct mpl_tasks_worker *w) {
+  if (!mpl_slot_ident_lives(mpl_load64_rlx(&w->ident))) return false;
+  return kill((pid_t)mpl_load64_rlx(&w->pid), MPL_ALARM_SIGNAL) == 0;
 }
 
 /* ledger:cancel(tag): cancels one chunk that was put with the tag and is not finished: "queued";
@@ -161,6 +162,19 @@ static int tasks_cancel(lua_State *L) {
       return 2;
     default: lua_pushnil(L); return 1;
   }
+}
+
+/* ledger:kill(worker): no worker is needed any more: kills this one, with the programs that it has
+   started. False if it cannot be told so: it does not serve yet, or the ledger was collected. Also
+   after the end of the ledger's manager. */
+static int tasks_kill(lua_State *L) {
+  const struct mpl_handle *h = mpl_class_self(L, 1);
+  struct mpl_tasks *t = h->body;
+  if (t == NULL) return lua_pushboolean(L, 0), 1;
+  uint64_t worker = check_worker(L, t, 2);
+  mpl_store64_rel(&t->ended, 1);
+  lua_pushboolean(L, signal_worker(&t->worker[worker]));
+  return 1;
 }
 
 /* ledger:close(): nothing more is put. */
@@ -263,6 +277,7 @@ static const luaL_Reg methods[] = {{"job", tasks_job},
                                    {"lost", tasks_lost},
                                    {"cancel", tasks_cancel},
                                    {"close", tasks_close},
+                                   {"kill", tasks_kill},
                                    {"queued", tasks_queued},
                                    {"due", tasks_due},
                                    {"stats", tasks_stats},

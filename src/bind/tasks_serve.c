@@ -389,7 +389,7 @@ static void prepare(lua_State *L, struct serve *s) {
   lua_pushvalue(L, CAPTURE);
   lua_pushcclosure(L, handle_error, 1);
   luaL_checkstack(L, LUA_MINSTACK, "to serve");
-  mpl_alarm_open();
+  mpl_alarm_open(&s->t->ended);
   enum mpl_status status = mpl_tasks_serve(s->t, s->worker);
   if (status == MPL_MISUSE) luaL_argerror(L, INDEX, "somebody serves as this worker");
   if (status != MPL_OK) mpl_args_raise(L, status);

@@ -61,6 +61,7 @@ struct mpl_tasks {
   struct mpl_tasks_list queued;
   mpl_a64 running; /* chunks in entries; published */
   mpl_a64 closed;  /* 1: no chunk is put any more; published */
+  mpl_a64 ended;   /* 1: workers die at the alarm (proc/alarm.h); written by the owner alone */
   MPL_ALIGNED struct mpl_tasks_list finished;
   mpl_a64 finisher; /* the worker that has handed in or taken a chunk last */
   mpl_a64 wanted;   /* finished chunks that are worth waking the owner for; its own */

@@ -17,6 +17,7 @@
 #define AGAIN (100 * 1000 * 1000L)
 
 static struct {
+  mpl_a64 *volatile ended;          /* 1: the process is to die; NULL: nobody can say so */
   struct mpl_chunk *volatile chunk; /* whose task runs; NULL: none */
   volatile int64_t began;           /* the task, or some milliseconds earlier */
   volatile int64_t deadline;        /* of the task; MPL_NEVER: none */
@@ -49,14 +50,22 @@ static void strike(enum mpl_chunk_kind why, int64_t now) {
   mpl_descendants_kill_since(alarm_of.began);
 }
 
+/* Ends this process and all that it has started; no other signal is to end it half way. */
+static void die(void) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, NULL);
+  mpl_descendants_kill_all();
+  kill(getpid(), SIGKILL);
+}
+
 /* The task was struck, and goes on. */
 static void strike_again(int64_t now) {
   struct mpl_chunk *c = alarm_of.chunk;
   if (now >= alarm_of.last) {
     mpl_store64_rlx(&c->verdict, (uint64_t)alarm_of.struck);
     mpl_fence_death();
-    mpl_descendants_kill_all();
-    kill(getpid(), SIGKILL);
+    die();
   }
   mpl_signal_strike(MPL_SIGNAL_TASK);
   set_timer(now + AGAIN < alarm_of.last ? now + AGAIN : alarm_of.last);
@@ -65,6 +74,7 @@ static void strike_again(int64_t now) {
 static void look(void) {
   struct mpl_chunk *c = alarm_of.chunk;
   int64_t now = mpl_os_now();
+  if (alarm_of.ended != NULL && mpl_load64_acq(alarm_of.ended) != 0) die();
   if (alarm_of.timer_at <= now) alarm_of.timer_at = MPL_NEVER;
   if (c == NULL) return;
   if (alarm_of.struck == MPL_CHUNK_NONE) {
@@ -86,10 +96,11 @@ static void handle(int sig) {
   errno = error;
 }
 
-/* From now on this process hears the alarm. */
-void mpl_alarm_open(void) {
+/* From now on this process hears the alarm, and dies of it if *ended is 1. */
+void mpl_alarm_open(mpl_a64 *ended) {
   struct sigaction a = {.sa_handler = handle, .sa_flags = SA_RESTART};
   sigemptyset(&a.sa_mask);
+  alarm_of.ended = ended;
   MPL_POINT();
   sigaction(MPL_ALARM_SIGNAL, &a, NULL);
 }
@@ -128,6 +139,7 @@ enum mpl_chunk_kind mpl_alarm_struck(void) {
 
 /* In a child after a fork: what its parent did is not its task, and the timer is the parent's. */
 void mpl_alarm_forget(void) {
+  alarm_of.ended = NULL;
   alarm_of.chunk = NULL;
   alarm_of.timer_made = false;
   alarm_of.timer_at = MPL_NEVER;
