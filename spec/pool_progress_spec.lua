@@ -79,6 +79,39 @@ describe("progress", function()
     local left = select(2, all:gsub("\27%[K\r?\n", ""))
     assert.is_true(left <= 1) -- none if the interrupt was there before the first result
   end)
+  -- Whether what the program writes is so, at the latest when the machine is less busy.
+  local function sometime(source, is_so)
+    local all
+    for _ = 1, 10 do
+      all = select(2, bars_of(source))
+      if is_so(all) then return true end
+    end
+    return false, all
+  end
+
+  it("leaves an empty line for what a loop prints", function()
+    assert.is_true(sometime([[
+      local pool <close> = process.Pool(1)
+      for _, x in pool:imap(function(x)
+        process.sleep(0.15)
+        return x
+      end, { 1, 2, 3 }, { progress = "bar" }) do print("item " .. x) end
+    ]], function(all)
+      for i = 1, 3 do
+        local line = all:match("([^\n]*)item " .. i .. "\r?\n")
+        if line ~= "" and not line:find "bar.*\r\27%[K$" then return false end
+      end
+      return true
+    end))
+  end)
+  it("stays where results come faster than anybody reads", function()
+    assert.is_true(sometime([[
+      local pool <close> = process.Pool(2)
+      local list = {}
+      for i = 1, 3000 do list[i] = i end
+      for _ in pool:imap(math.abs, list, { progress = "bar", chunksize = 100 }) do end
+    ]], function(all) return all:find "bar 100%%" and support.count(all, "\r\27[K") <= 1 end))
+  end)
   it("calls a function", function()
     local out = support.fixture [[
       local pool <close> = process.Pool(2)

@@ -191,6 +191,7 @@ local function wait_for(feed, timeout)
   local pool = feed.pool
   local deadline = timeout and core.now() + timeout
   local bar <close> = feed.progress -- tidied up if an error ends the wait
+  local began = bar and core.now()
   while feed.position == feed.chunk.n and not feed.chunks[next_key(feed)] do
     if feed.is_ready then
       return false
@@ -204,6 +205,9 @@ local function wait_for(feed, timeout)
         bar:tick()
       end
     end
+  end
+  if bar then
+    bar:hide(began)
   end
   return true
 end

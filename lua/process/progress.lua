@@ -1,7 +1,8 @@
 -- How far a call is: a bar on a terminal, lines elsewhere, or a function of the script's.
 --
 -- Invariant: on a terminal the bar stands alone on the last line, from the first `update` until
--- `finish` or an error; then the cursor is at the beginning of a line.
+-- `finish` or an error, unless it is hidden; where it does not stand the cursor is where the script
+-- has left it.
 
 local core = require "process.core"
 
@@ -10,6 +11,7 @@ Progress.__index = Progress
 
 local REDRAW <const> = 0.1 -- seconds between two drawings, at least
 local TICK <const> = 0.5 -- seconds after which the bar is drawn though nothing has finished
+local QUIET <const> = 0.02 -- seconds without a result after which a bar that was hidden is drawn
 local LINES <const> = 10 -- lines of a whole call where there is no terminal
 local PAUSE <const> = 10 -- seconds between two lines when nobody knows how many tasks there are
 local STDERR <const> = 2
@@ -85,7 +87,7 @@ end
 
 local function draw(self, stats)
   self.drawn = core.now()
-  self.is_on_line = true
+  self.is_on_line, self.interval = true, TICK
   io.stderr:write("\r", bar_line(self, stats, core.terminal(STDERR) or 80), "\27[K")
 end
 
@@ -152,9 +154,20 @@ function Progress:tell()
   end
 end
 
+-- hide(began): a result is given to the script, which has waited for it since then and may print:
+-- it finds an empty line. If results come faster than anybody reads, or are there before the script
+-- asks for them, the bar stays: nothing would be seen of it else.
+function Progress:hide(began)
+  local now = core.now()
+  if self.is_on_line and now >= began + QUIET then
+    io.stderr:write("\r\27[K")
+    self.is_on_line, self.interval, self.drawn = false, QUIET, now
+  end
+end
+
 -- tick(): time has passed, and nothing has finished.
 function Progress:tick()
-  if self.is_terminal and self.stats_of and core.now() >= self.drawn + TICK then
+  if self.is_terminal and self.stats_of and core.now() >= self.drawn + self.interval then
     draw(self, measure(self, table.unpack(self.stats_of, 1, 3)))
   end
 end
