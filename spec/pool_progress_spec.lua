@@ -162,6 +162,10 @@ end)
 describe("stats", function()
   local out = support.fixture [[
     local pool <close> = process.Pool(2)
+    fx.eventually(function() -- both serve
+      local w = pool:stats().workers
+      return w[1].idle and w[2].idle
+    end)
     pool:map(function(x) if x == 3 then process.sleep(0.02) end end, { 1, 2, 3, 4, 5, 6 }, 1)
     local s = pool:stats()
     local tasks, busy, idle, named = 0, 0, 0, 0
