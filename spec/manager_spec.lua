@@ -101,7 +101,7 @@ describe("a manager", function()
   end)
   it("leaves a lock that it was given alone", function()
     support.mentions(out["given locks"], "Condition: manager is shut down",
-      "Value: manager is shut down")
+      "add: manager is shut down")
     assert.truthy(out["given locks"]:find "true$")
   end)
   it("may be shut down again", function()
