@@ -198,6 +198,33 @@ describe("a callback, while the program waits for something else,", function()
       b:wait(t)
     end))
     report("dict", comes(function(t) process.dict.wait_change(process.dict{}, "k", t) end))
+    -- What a callback does may be what is waited for.
+    local done = process.Event()
+    local function call(f)
+      pool:apply_async(math.abs, { -7 }, nil, { callback = f })
+    end
+    call(function() done:set() end)
+    report("sets", done:wait(60))
+    call(function() q:put "answer" end)
+    report("puts", q:get(true, 60))
+    done:clear()
+    call(function() done:set() end)
+    report("is awaited", process.wait({ done, q }, 60)[1] == done)
+    local one, other = process.Pipe()
+    call(function() one:send "letter" end)
+    report("sends", other:recv())
+    local stopped = process.Process{ target = function() process.sleep(60) end }
+    stopped:start()
+    call(function() stopped:terminate() end)
+    report("ends", stopped:join(60), stopped.exitcode)
+    local early = false
+    for _ = 1, 50 do -- a busy machine may need more than one
+      local began = process.now()
+      call(function() early = early or process.now() - began < 0.1 end)
+      process.sleep(0.2)
+      if early then break end
+    end
+    report("sleeps", early)
     q:put "item"
     pool:apply_async(math.abs, { -8 }, nil, { callback = function(v)
       process.sleep(0) -- waits itself
@@ -222,6 +249,14 @@ describe("a callback, while the program waits for something else,", function()
       "barrier", "dict" } do
       assert.equal("7", out[name], name)
     end
+  end)
+  it("is called meanwhile: it may be what the wait is for", function()
+    assert.equal("true", out.sets)
+    assert.equal("answer", out.puts)
+    assert.equal("true", out["is awaited"])
+    assert.equal("letter", out.sends)
+    assert.equal("true -15", out.ends)
+    assert.equal("true", out.sleeps)
   end)
   it("may wait, too", function() assert.equal("8 item", out.nested) end)
   it("is not its children's", function() assert.equal("0 9", out.child) end)

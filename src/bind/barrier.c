@@ -11,7 +11,6 @@
 #include "base/os.h"
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/chores.h"
 #include "bind/content.h"
 #include "bind/handle.h"
 #include "bind/module.h"
@@ -186,6 +185,7 @@ static int wait_timed_out(lua_State *L, struct mpl_blocking *op) {
    1; nil, "broken". */
 static int barrier_wait(lua_State *L) {
   struct barrier_wait bw = {.op = {.attempt = wait_attempt,
+                                   .does_chores = true,
                                    .give_up = wait_give_up,
                                    .timed_out = wait_timed_out},
                             .b = self(L)};
@@ -196,7 +196,7 @@ static int barrier_wait(lua_State *L) {
   else
     bw.op.deadline = timeout == 0 ? 0 : mpl_os_now() + timeout;
   lua_settop(L, 1);
-  return mpl_chores_then(L, mpl_blocking_run(L, &bw.op));
+  return mpl_blocking_run(L, &bw.op);
 }
 
 /*

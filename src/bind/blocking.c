@@ -4,6 +4,7 @@
 #include "bind/blocking.h"
 
 #include "bind/args.h"
+#include "bind/chores.h"
 #include "bind/interrupt.h"
 
 /* Until its end the slot says what is waited for: should the process die here, a wake-up that it
@@ -14,25 +15,44 @@ static void give_up(void *arg) {
   mpl_wait_done(&op->wait);
 }
 
+/* Returns the n results of the operation, which has ended. */
+static int finish(lua_State *L, const struct mpl_blocking *op, int n) {
+  return op->does_chores ? mpl_chores_then(L, n) : n;
+}
+
+/* Breaks the wait off for chores; it begins anew. */
+static void break_off(lua_State *L, struct mpl_blocking *op) {
+  mpl_wait_done(&op->wait);
+  op->wait = (struct mpl_wait)MPL_WAIT_INIT;
+  mpl_chores_then(L, 0);
+}
+
 /* Attempts the operation until it succeeds or its deadline passes. Raises if an interrupt comes, if
    the wait could not end, or if the manager of the object is shut down. */
 int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
   op->wait = (struct mpl_wait)MPL_WAIT_INIT;
   op->late = false;
+  int64_t until = 0; /* of this slice of the wait; 0: it has not begun */
   for (;;) {
     int n = op->attempt(L, op);
     if (n >= 0) {
       mpl_wait_done(&op->wait);
-      return n;
+      return finish(L, op, n);
     }
-    switch (mpl_wait_step(&op->wait, op->deadline)) {
+    if (until == 0) until = op->does_chores ? mpl_chores_until(op->deadline) : op->deadline;
+    switch (mpl_wait_step(&op->wait, until)) {
       case MPL_SIGNAL: mpl_interrupt_attend(L, give_up, op); break;
       case MPL_DEADLOCK: give_up(op); return mpl_args_deadlock(L);
       case MPL_ENDED: give_up(op); return mpl_args_refuse(L, "wait", mpl_args_text(MPL_ENDED));
       case MPL_TIMEOUT:
+        if (until < op->deadline) {
+          break_off(L, op);
+          until = 0;
+          break;
+        }
         op->late = true;
         give_up(op);
-        return op->timed_out(L, op);
+        return finish(L, op, op->timed_out(L, op));
       default: break;
     }
   }

@@ -22,6 +22,7 @@ struct mpl_blocking {
   void (*give_up)(struct mpl_blocking *op); /* may be NULL */
   int (*timed_out)(lua_State *L, struct mpl_blocking *op); /* pushes the results of a time-out */
   int64_t deadline;
+  bool does_chores; /* see bind/chores.h */
   bool late; /* give_up is called because the time is up */
   struct mpl_wait wait;
 };

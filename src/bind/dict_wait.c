@@ -5,7 +5,6 @@
 
 #include "base/hash.h"
 #include "bind/args.h"
-#include "bind/chores.h"
 #include "bind/content.h"
 #include "bind/dict.h"
 #include "bind/dict_key.h"
@@ -62,7 +61,9 @@ static void check_not_begun(lua_State *L, const struct mpl_dict *d, const char *
 int mpl_dict_wait_change(lua_State *L) {
   unsigned char room[MPL_DICT_KEY_ROOM];
   struct mpl_dict_key key;
-  struct wait w = {.blocking = {.attempt = attempt, .timed_out = mpl_blocking_late},
+  struct wait w = {.blocking = {.attempt = attempt,
+                                .timed_out = mpl_blocking_late,
+                                .does_chores = true},
                    .dict = mpl_dict_self(L)};
   mpl_args_end(L, 3);
   w.blocking.deadline = mpl_args_timeout(L, 3);
@@ -72,13 +73,15 @@ int mpl_dict_wait_change(lua_State *L) {
     w.key = &key;
   }
   w.seen = look(L, &w);
-  return mpl_chores_then(L, mpl_blocking_run(L, &w.blocking));
+  return mpl_blocking_run(L, &w.blocking);
 }
 
 /* wait_for(d, f[, timeout]): calls f(d) until it is true, again whenever anything was written: its
    value. When the time is up: its last value and "timeout". No change is missed. */
 int mpl_dict_wait_for(lua_State *L) {
-  struct wait w = {.blocking = {.attempt = attempt, .timed_out = mpl_blocking_late},
+  struct wait w = {.blocking = {.attempt = attempt,
+                                .timed_out = mpl_blocking_late,
+                                .does_chores = true},
                    .dict = mpl_dict_self(L)};
   mpl_args_end(L, 3);
   if (!lua_isfunction(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)

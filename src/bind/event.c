@@ -5,7 +5,6 @@
 
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/chores.h"
 #include "bind/handle.h"
 #include "bind/module.h"
 
@@ -61,11 +60,13 @@ static int wait_attempt(lua_State *L, struct mpl_blocking *op) {
 
 /* event:wait([timeout]): true once it is set; false, "timeout". */
 static int event_wait(lua_State *L) {
-  struct event_wait w = {.op = {.attempt = wait_attempt, .timed_out = mpl_blocking_late},
+  struct event_wait w = {.op = {.attempt = wait_attempt,
+                                .timed_out = mpl_blocking_late,
+                                .does_chores = true},
                          .event = self(L)};
   mpl_args_end(L, 2);
   w.op.deadline = mpl_args_timeout(L, 2);
-  return mpl_chores_then(L, mpl_blocking_run(L, &w.op));
+  return mpl_blocking_run(L, &w.op);
 }
 
 static int event_tostring(lua_State *L) {

@@ -14,7 +14,6 @@
 #include "base/packet.h"
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/chores.h"
 #include "bind/content.h"
 #include "bind/connection.h"
 #include "bind/queue.h"
@@ -166,7 +165,10 @@ static int timed_out(lua_State *L, struct mpl_blocking *op) {
 static struct receive start(lua_State *L) {
   struct mpl_connection *c = mpl_connection_self(L, MPL_CONNECTION_READABLE);
   return (struct receive){
-      .op = {.attempt = receive_attempt, .timed_out = timed_out, .deadline = MPL_NEVER},
+      .op = {.attempt = receive_attempt,
+             .timed_out = timed_out,
+             .deadline = MPL_NEVER,
+             .does_chores = true},
       .connection = c,
       .way = &c->pipe->way[(c->flags & MPL_CONNECTION_SECOND) != 0 ? 1 : 0]};
 }
@@ -175,7 +177,7 @@ static struct receive start(lua_State *L) {
 int mpl_connection_recv(lua_State *L) {
   struct receive r = start(L);
   mpl_args_end(L, 1);
-  return mpl_chores_then(L, mpl_blocking_run(L, &r.op));
+  return mpl_blocking_run(L, &r.op);
 }
 
 /* c:recv_bytes([max]): the bytes of a message; nil, "eof". An error if they are more than max; then
@@ -187,7 +189,7 @@ int mpl_connection_recv_bytes(lua_State *L) {
   luaL_argcheck(L, max >= 0, 2, "a length is not negative");
   r.bytes = true;
   r.max = (lua_Unsigned)max;
-  return mpl_chores_then(L, mpl_blocking_run(L, &r.op));
+  return mpl_blocking_run(L, &r.op);
 }
 
 /* c:poll([timeout]): whether a receive would not wait: a message is there, or the end; takes
@@ -197,5 +199,5 @@ int mpl_connection_poll(lua_State *L) {
   mpl_args_end(L, 2);
   r.op.attempt = poll_attempt;
   r.op.deadline = lua_isnone(L, 2) ? 0 : mpl_args_timeout(L, 2);
-  return mpl_chores_then(L, mpl_blocking_run(L, &r.op));
+  return mpl_blocking_run(L, &r.op);
 }

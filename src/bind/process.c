@@ -177,11 +177,18 @@ static int child_exitcode(lua_State *L) {
 
 /* child:join([timeout]): true, or nil, "timeout". */
 static int child_join(lua_State *L) {
-  struct mpl_child *c = self(L);
   int64_t deadline = mpl_args_timeout(L, 2);
   enum mpl_status s;
-  while ((s = mpl_child_join(c, deadline, MPL_SIGNAL_INTERRUPT | MPL_SIGNAL_TASK)) == MPL_SIGNAL)
-    mpl_interrupt_attend(L, NULL, NULL);
+  for (;;) {
+    int64_t until = mpl_chores_until(deadline);
+    s = mpl_child_join(self(L), until, MPL_SIGNAL_INTERRUPT | MPL_SIGNAL_TASK);
+    if (s == MPL_SIGNAL)
+      mpl_interrupt_attend(L, NULL, NULL);
+    else if (s == MPL_TIMEOUT && until < deadline)
+      mpl_chores_then(L, 0); /* which may have closed the child */
+    else
+      break;
+  }
   mpl_child_reap();
   if (s == MPL_DEADLOCK) return mpl_args_deadlock(L);
   if (s == MPL_OK) return lua_pushboolean(L, 1), mpl_chores_then(L, 1);

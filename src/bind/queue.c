@@ -12,7 +12,6 @@
 
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/chores.h"
 #include "bind/handle.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
@@ -290,12 +289,13 @@ static int get_attempt(lua_State *L, struct mpl_blocking *op) {
    "empty"; nil, "closed". */
 int mpl_queue_get_value(lua_State *L, struct mpl_queue *q, int64_t deadline) {
   struct get g = {.op = {.attempt = get_attempt,
+                         .does_chores = true,
                          .give_up = get_give_up,
                          .timed_out = empty,
                          .deadline = deadline},
                   .q = q};
   if (q->kind != 0) mpl_queue_taken_next(q);
-  return mpl_chores_then(L, mpl_blocking_run(L, &g.op));
+  return mpl_blocking_run(L, &g.op);
 }
 
 /* q:get([block[, timeout]]): the value, exactly one result (but value, nil, attempt if processes

@@ -8,7 +8,6 @@
 
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/chores.h"
 #include "bind/class.h"
 #include "bind/interrupt.h"
 #include "bind/module.h"
@@ -341,6 +340,7 @@ int mpl_queue_get_many(lua_State *L) {
   luaL_argcheck(L, g.max >= 1, 2, "at least one item must be wanted");
   mpl_args_end(L, 4);
   g.op = (struct mpl_blocking){.attempt = get_attempt,
+                               .does_chores = true,
                                .give_up = get_give_up,
                                .timed_out = get_timed_out,
                                .deadline = mpl_args_block(L, 3)};
@@ -350,7 +350,7 @@ int mpl_queue_get_many(lua_State *L) {
   lua_newtable(L);
   set_length(L, 0);
   mpl_queue_taken_next(g.q);
-  return mpl_chores_then(L, mpl_blocking_run(L, &g.op));
+  return mpl_blocking_run(L, &g.op);
 }
 
 /* Registers what put_many needs. */

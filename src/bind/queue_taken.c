@@ -5,7 +5,6 @@
 
 #include "bind/args.h"
 #include "bind/blocking.h"
-#include "bind/chores.h"
 #include "bind/interrupt.h"
 #include "bind/queue.h"
 
@@ -48,8 +47,9 @@ static int attempt(lua_State *L, struct mpl_blocking *op) {
 
 /* q:join([timeout]): waits until every item that was ever put is finished. true; nil, "timeout". */
 int mpl_queue_join(lua_State *L) {
-  struct join j = {.op = {.attempt = attempt, .timed_out = timed_out}, .q = mpl_queue_self(L)};
+  struct join j = {.op = {.attempt = attempt, .timed_out = timed_out, .does_chores = true},
+                   .q = mpl_queue_self(L)};
   mpl_args_end(L, 2);
   j.op.deadline = mpl_args_timeout(L, 2);
-  return mpl_chores_then(L, mpl_blocking_run(L, &j.op));
+  return mpl_blocking_run(L, &j.op);
 }

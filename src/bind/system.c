@@ -27,11 +27,15 @@ static int system_sleep(lua_State *L) {
   luaL_checktype(L, 1, LUA_TNUMBER);
   mpl_args_end(L, 1);
   int64_t deadline = mpl_args_timeout(L, 1);
+  int64_t until = mpl_chores_until(deadline);
   for (int64_t nap = 0;;) {
     struct mpl_os_word bell = {&mpl_self->doorbell, mpl_load32_acq(&mpl_self->doorbell)};
     mpl_interrupt_attend(L, NULL, NULL);
     nap = mpl_recover_watch(nap);
-    if (mpl_ec_sleep(&bell, 1, deadline, nap) == MPL_TIMEOUT) return mpl_chores_then(L, 0);
+    if (mpl_ec_sleep(&bell, 1, until, nap) != MPL_TIMEOUT) continue;
+    mpl_chores_then(L, 0);
+    if (until == deadline) return 0;
+    until = mpl_chores_until(deadline);
   }
 }
 

@@ -201,7 +201,7 @@ static int push_ready(lua_State *L, const struct wait *w) {
    identities of other processes (as strings). */
 static int wait(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  int64_t deadline = mpl_args_timeout(L, 2);
+  int64_t deadline = mpl_chores_until(mpl_args_timeout(L, 2));
   struct wait *w = enter_all(L);
   if (w->n < luaL_len(L, 1)) {
     const char *fault = fault_of(L);
