@@ -61,6 +61,7 @@ void mpl_dict_run(lua_State *L, struct mpl_dict_change *c) {
   c->blocking.give_up = give_up;
   c->blocking.timed_out = NULL;
   c->blocking.deadline = MPL_NEVER;
+  c->blocking.does_chores = false;
   c->op.thread = mpl_dict_thread(c->op.dict);
   c->op.found = c->op.stored = false;
   mpl_blocking_run(L, &c->blocking);

@@ -254,7 +254,9 @@ static int wait_attempt(lua_State *L, struct mpl_blocking *op) {
 }
 
 static int list_wait_change(lua_State *L) {
-  struct mpl_list_call call = {.op = {.attempt = wait_attempt, .timed_out = mpl_blocking_late},
+  struct mpl_list_call call = {.op = {.attempt = wait_attempt,
+                                      .timed_out = mpl_blocking_late,
+                                      .does_chores = true},
                                .list = mpl_list_self(L)};
   mpl_args_end(L, 2);
   call.op.deadline = mpl_args_timeout(L, 2);
