@@ -188,6 +188,18 @@ int mpl_args_refuse(lua_State *L, const char *class_name, const char *text) {
   return mpl_args_error(L, "%s: %s", named ? d.name : class_name, text);
 }
 
+/* Pushes the message, if it is not NULL, and the traceback of the caller's function, without the
+   frame that says `end` and those below it, if there is such a frame. */
+void mpl_args_traceback(lua_State *L, const char *message, const char *end) {
+  luaL_traceback(L, L, message, 1);
+  const char *all = lua_tostring(L, -1);
+  const char *at = strstr(all + (message != NULL ? strlen(message) : 0), end);
+  if (at == NULL) return;
+  while (at > all && *at != '\n') at--;
+  lua_pushlstring(L, all, (size_t)(at - all));
+  lua_remove(L, -2);
+}
+
 /* Whether a protected call that ended with this status, and the error on top, failed for want of
    memory: Lua's, or what was raised above. */
 bool mpl_args_lacked_memory(lua_State *L, int status) {

@@ -28,6 +28,7 @@ bool mpl_args_options(lua_State *L, int idx, const char *const *known);
 void mpl_args_place(lua_State *L);
 void mpl_args_add_place(lua_State *L);
 int mpl_args_deadlock(lua_State *L);
+void mpl_args_traceback(lua_State *L, const char *message, const char *end);
 bool mpl_args_lacked_memory(lua_State *L, int status);
 int mpl_args_deadlock_at_end(lua_State *L);
 

@@ -43,18 +43,6 @@ static struct mpl_child *self(lua_State *L) {
    found without memory. */
 static const char interrupted_key;
 
-/* Pushes the message and a traceback down to the child's own frames: below `start` are those of the
-   parent, as they were at the fork. What has not that frame is left whole. */
-static void push_traceback(lua_State *L, const char *message) {
-  luaL_traceback(L, L, message, 1);
-  size_t length = strlen(message);
-  const char *all = lua_tostring(L, -1), *start = strstr(all + length, "'process.core.start'");
-  if (start == NULL) return;
-  while (start > all && *start != '\n') start--;
-  lua_pushlstring(L, all, (size_t)(start - all));
-  lua_remove(L, -2);
-}
-
 static int message_handler(lua_State *L) {
   /* The original value first: whoever looks for an interrupt needs it. */
   bool interrupt = mpl_interrupt_is(L, 1);
@@ -62,7 +50,8 @@ static int message_handler(lua_State *L) {
   const char *text = lua_tostring(L, 1);
   if (text == NULL && luaL_callmeta(L, 1, "__tostring")) text = lua_tostring(L, -1);
   if (text == NULL) text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
-  push_traceback(L, text);
+  /* Below `start` are the frames of the parent, as they were at the fork. */
+  mpl_args_traceback(L, text, "'process.core.start'");
   lua_pushboolean(L, interrupt);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &interrupted_key);
   return 1;

@@ -53,21 +53,11 @@ static void capture(lua_State *L, int function, int idx) {
   lua_call(L, 2, 1);
 }
 
-/* Pushes the traceback down to the task's own frames. */
-static void push_traceback(lua_State *L) {
-  luaL_traceback(L, L, NULL, 1);
-  const char *all = lua_tostring(L, -1), *serve = strstr(all, "in function 'process.Tasks.serve'");
-  if (serve == NULL) return;
-  while (serve > all && *serve != '\n') serve--;
-  lua_pushlstring(L, all, (size_t)(serve - all));
-  lua_remove(L, -2);
-}
-
 /* Message handler of a task; its upvalue is the script's function. Of a task that was struck there
    is no error but that, and where it was: the traceback, as text. */
 static int handle_error(lua_State *L) {
   if (mpl_interrupt_is(L, 1)) return 1;
-  push_traceback(L);
+  mpl_args_traceback(L, NULL, "in function 'process.Tasks.serve'");
   if (mpl_alarm_struck() != MPL_CHUNK_NONE) return 1;
   capture(L, lua_upvalueindex(1), 1);
   return 1;
