@@ -1,8 +1,7 @@
 -- Callbacks: what a script wants called when a call of its pool has ended.
 --
 -- There is no thread that could call them: they are called while the process that made the pool is
--- in a method of the pool or of its results, and before a call into the module that waits returns
--- (core.chores).
+-- in a method of the pool or of its results, or waits for something else (core.chores).
 --
 -- Invariant: `awaited` has the pools with callbacks that have not been called yet, and how many
 -- calls these belong to. After a fork it may have pools of the parent, which are dropped.

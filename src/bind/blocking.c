@@ -20,34 +20,32 @@ static int finish(lua_State *L, const struct mpl_blocking *op, int n) {
   return op->does_chores ? mpl_chores_then(L, n) : n;
 }
 
-/* Breaks the wait off for chores; it begins anew. */
-static void break_off(lua_State *L, struct mpl_blocking *op) {
-  mpl_wait_done(&op->wait);
+/* Begins a wait, or a slice of one, and says when that ends. */
+static int64_t begin(struct mpl_blocking *op) {
   op->wait = (struct mpl_wait)MPL_WAIT_INIT;
-  mpl_chores_then(L, 0);
+  return op->does_chores ? mpl_chores_until(op->deadline) : op->deadline;
 }
 
 /* Attempts the operation until it succeeds or its deadline passes. Raises if an interrupt comes, if
    the wait could not end, or if the manager of the object is shut down. */
 int mpl_blocking_run(lua_State *L, struct mpl_blocking *op) {
-  op->wait = (struct mpl_wait)MPL_WAIT_INIT;
+  int64_t until = begin(op);
   op->late = false;
-  int64_t until = 0; /* of this slice of the wait; 0: it has not begun */
   for (;;) {
     int n = op->attempt(L, op);
     if (n >= 0) {
       mpl_wait_done(&op->wait);
       return finish(L, op, n);
     }
-    if (until == 0) until = op->does_chores ? mpl_chores_until(op->deadline) : op->deadline;
     switch (mpl_wait_step(&op->wait, until)) {
       case MPL_SIGNAL: mpl_interrupt_attend(L, give_up, op); break;
       case MPL_DEADLOCK: give_up(op); return mpl_args_deadlock(L);
       case MPL_ENDED: give_up(op); return mpl_args_refuse(L, "wait", mpl_args_text(MPL_ENDED));
       case MPL_TIMEOUT:
         if (until < op->deadline) {
-          break_off(L, op);
-          until = 0;
+          mpl_wait_done(&op->wait);
+          mpl_chores_then(L, 0);
+          until = begin(op);
           break;
         }
         op->late = true;

@@ -19,8 +19,7 @@ static const char chores_key;
 static bool any;      /* there is one */
 static uint64_t busy; /* identity of the process that is calling it: not of one that it forks */
 
-/* chores(f): f is called by calls that wait; nil for nothing. It handles its own
-   errors. */
+/* chores(f): f is called by calls that wait; nil for nothing. It handles its own errors. */
 static int set_chores(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
   mpl_args_end(L, 1);
@@ -42,8 +41,8 @@ int64_t mpl_chores_until(int64_t deadline) {
   return slice < deadline ? slice : deadline;
 }
 
-/* Does the chores and returns n, the number of a call's results on top of the stack. These are not
-   lost: if an interrupt ends the chores it strikes once more, when the call has returned. */
+/* Does the chores and returns n, the number of a call's results on top of the stack. An interrupt
+   that ends the chores does not keep the call from returning: it strikes once more then. */
 int mpl_chores_then(lua_State *L, int n) {
   if (!are_due() || !lua_checkstack(L, LUA_MINSTACK)) return n;
   busy = mpl_slot_ident(mpl_self);
